@@ -1,0 +1,41 @@
+"""Frozen records that flow between the stages."""
+
+from hepflow.records.dataset import Dataset, FileInfo, WorkItem
+from hepflow.records.histograms import (
+    Axis,
+    Block,
+    Cutflow,
+    HistogramSet,
+    RawHistograms,
+    Template,
+    fold_flow,
+)
+from hepflow.records.ledger import DatasetTotals, Ledger, Loss, PartCounts
+from hepflow.records.prediction import ChannelPrediction, Prediction
+from hepflow.records.results import FitResult, LimitResult, LimitScan, Significance
+from hepflow.records.variation import NOMINAL, Variation
+
+__all__ = [
+    "NOMINAL",
+    "Axis",
+    "Block",
+    "ChannelPrediction",
+    "Cutflow",
+    "Dataset",
+    "DatasetTotals",
+    "FileInfo",
+    "FitResult",
+    "HistogramSet",
+    "Ledger",
+    "LimitResult",
+    "LimitScan",
+    "Loss",
+    "PartCounts",
+    "Prediction",
+    "RawHistograms",
+    "Significance",
+    "Template",
+    "Variation",
+    "WorkItem",
+    "fold_flow",
+]

@@ -1,0 +1,47 @@
+"""The validated configuration and its overrides."""
+
+from hepflow.schema.base import Functor, Section
+from hepflow.schema.channels import (
+    Channel,
+    Cut,
+    GhostObservable,
+    GoodObjectMask,
+    GoodObjectMasks,
+    Observable,
+    Selection,
+)
+from hepflow.schema.config import Config
+from hepflow.schema.datasets import DatasetEntry, Datasets
+from hepflow.schema.execution import Execution
+from hepflow.schema.general import General
+from hepflow.schema.overrides import load_config_with_restricted_cli
+from hepflow.schema.plotting import Plotting
+from hepflow.schema.preprocess import Preprocess, Skimming
+from hepflow.schema.statistics import NormFactor, Statistics
+from hepflow.schema.systematics import Correction, Systematic, UncertaintySource
+
+__all__ = [
+    "Channel",
+    "Config",
+    "Correction",
+    "Cut",
+    "DatasetEntry",
+    "Datasets",
+    "Execution",
+    "Functor",
+    "General",
+    "GhostObservable",
+    "GoodObjectMask",
+    "GoodObjectMasks",
+    "NormFactor",
+    "Observable",
+    "Plotting",
+    "Preprocess",
+    "Section",
+    "Selection",
+    "Skimming",
+    "Statistics",
+    "Systematic",
+    "UncertaintySource",
+    "load_config_with_restricted_cli",
+]

@@ -1,0 +1,79 @@
+"""Sections ``channels``, ``baseline_selection``, ``good_object_masks``, ``ghost_observables``."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from hepflow.schema.base import Functor, Section
+from hepflow.schema.fields import Binning, Columns, Function, Name, Names, not_yet
+
+
+class Cut(Functor):
+    """One named requirement; the function returns a mask."""
+
+    name: Name = Field(description="Name in the cutflow")
+
+
+class Selection(Section):
+    """Events to keep: one function that returns a PackedSelection, or named cuts."""
+
+    function: Function | None = Field(
+        None, description="Returns a PackedSelection; its last name is the mask"
+    )
+    use: Columns = Field(default_factory=list, description="Columns of the function")
+    cuts: list[Cut] = Field(
+        default_factory=list, description="Named cuts, all required, instead of a function"
+    )
+
+
+class Observable(Functor):
+    """A number for each event, histogrammed."""
+
+    name: Name = Field(description="Unique in its channel")
+    binning: Binning = Field(description='"low,high,nbins" or edges, in the unit of the label')
+    label: str = Field("", description="Axis title with unit; default the name")
+
+
+Kind = Annotated[
+    Literal["signal", "control"],
+    not_yet({"validation": "validation regions do not exist yet"}),
+]
+
+
+class Channel(Section):
+    """A region of phase space."""
+
+    not_yet: ClassVar = {"use_in_diff": "differentiable analysis does not exist yet"}
+
+    name: Name = Field(description="Unique name of the region")
+    label: str = Field("", description="Title on plots; default the name")
+    kind: Kind = Field("signal", description="Signal or control region; both enter the fit")
+    selection: Selection | None = Field(None, description="Default: all events of the baseline")
+    observables: list[Observable] = Field(min_length=1, description="What is histogrammed")
+    fit_observable: str = Field(description="Observable whose histogram enters the fit")
+
+
+class GoodObjectMask(Functor):
+    """Objects to keep; the function returns a mask with the object's structure."""
+
+    object: Name = Field(description="Collection that is masked")
+
+
+class GoodObjectMasks(Section):
+    """Object requirements."""
+
+    where = "good_object_masks"
+    not_yet: ClassVar = {"mva": "networks do not exist yet"}
+
+    analysis: list[GoodObjectMask] = Field(default_factory=list, description="For the analysis")
+
+
+class GhostObservable(Functor):
+    """Columns that are computed for every variation and can be used like branches."""
+
+    names: Names = Field(description="Names of what the function returns, in order")
+    collections: Names = Field(
+        description="Collections they are put into; one for all or one for each"
+    )

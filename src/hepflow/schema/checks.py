@@ -1,0 +1,34 @@
+"""Checks that need more than one field.
+
+They work on plain nested containers and pass over what is malformed, so that they can
+run beside pydantic's own checks and everything is reported at once.
+"""
+
+from __future__ import annotations
+
+from hepflow.errors import Problem
+from hepflow.schema import checks_datasets, checks_names, checks_parts
+from hepflow.schema.tree import Check, Tree
+
+CHECKS: tuple[Check, ...] = (
+    checks_datasets.datasets_complete,
+    checks_datasets.one_kind_a_process,
+    checks_datasets.luminosity_by_year,
+    checks_names.unique_names,
+    checks_names.parameter_names,
+    checks_names.fit_observables,
+    checks_names.known_processes,
+    checks_names.known_channels,
+    checks_names.known_columns,
+    checks_parts.selections_complete,
+    checks_parts.ghosts_sensible,
+    checks_parts.corrections_complete,
+    checks_parts.systematics_complete,
+    checks_parts.norm_factors_sensible,
+    checks_parts.switches_sensible,
+)
+
+
+def cross_checks(tree: Tree) -> list[Problem]:
+    """Run all checks on a configuration given as plain containers."""
+    return [problem for check in CHECKS for problem in check(tree)]

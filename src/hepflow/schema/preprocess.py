@@ -1,0 +1,69 @@
+"""Section ``preprocess``: columns to keep and the skim."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AliasChoices, Field
+
+from hepflow.schema.base import Section
+from hepflow.schema.fields import Columns, Function, PathText, Text, Whole, not_yet
+
+PartFormat = Annotated[
+    Literal["pickle"],
+    not_yet(
+        {
+            "root": "parts in ROOT files do not exist yet",
+            "parquet": "parts in Parquet files do not exist yet",
+        }
+    ),
+]
+Branches = Annotated[list[Text], Field(min_length=1)]
+
+
+class SkimOutput(Section):
+    """Where and how skimmed events are kept."""
+
+    format: PartFormat = Field("pickle", description="Format of the parts")
+    output_dir: PathText | None = Field(None, description="Default general.skimmed_dir")
+
+
+class Skimming(Section):
+    """Which events to keep."""
+
+    where = "preprocess.skimming"
+
+    function: Function | None = Field(
+        None,
+        validation_alias=AliasChoices("function", "selection_function"),
+        description="Returns a PackedSelection (its last name is the mask) or a mask; "
+        "without it every event is kept",
+    )
+    use: Columns = Field(
+        default_factory=list,
+        validation_alias=AliasChoices("use", "selection_use"),
+        description="Columns of the function, in the order of its arguments",
+    )
+    static_kwargs: dict[str, Any] = Field(
+        default_factory=dict, description="Keyword arguments of the function"
+    )
+    chunk_size: Whole = Field(100_000, gt=0, description="Events of a work item (about)")
+    tree_name: Text | None = Field(None, description="Default datasets.tree_name")
+    max_retries: Whole = Field(2, ge=0, description="Further tries of a part whose worker died")
+    output: SkimOutput = Field(default_factory=SkimOutput, description="Parts on disk")
+
+
+class Preprocess(Section):
+    """Columns and skim."""
+
+    where = "preprocess"
+    not_yet: ClassVar = {"ignore_missing": "missing branches cannot be ignored yet"}
+
+    branches: dict[Text, Branches] = Field(
+        min_length=1,
+        description="Object -> branches to keep; `event` holds those without an object",
+    )
+    mc_branches: dict[Text, Branches] = Field(
+        default_factory=dict, description="Further branches that only simulation has"
+    )
+    skimming: Skimming = Field(default_factory=Skimming, description="The skim")

@@ -1,0 +1,48 @@
+"""Section ``statistics``: the model, the fit and the limit."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from hepflow.schema.base import Section
+from hepflow.schema.fields import Bounds, Flag, Name, Number, PathText, Text, Whole
+
+
+class NormFactor(Section):
+    """A free factor on the yield of one or more processes."""
+
+    name: Name = Field(description="Parameter name")
+    processes: list[Text] = Field(min_length=1, description="Processes it multiplies")
+    nominal: Number = Field(1.0, description="Start of the fit and value in Asimov data")
+    bounds: Bounds = Field((0.0, 10.0), description="Range of the parameter")
+
+
+class Statistics(Section):
+    """Model, fit, limit."""
+
+    where = "statistics"
+
+    cabinetry_config: PathText | None = Field(
+        None,
+        description="Own cabinetry file (yaml), honoured where it was not generated; "
+        "default <output_dir>/statistics/cabinetry_config.yaml, generated",
+    )
+    measurement: Text = Field("hepflow", description="Name of the measurement in the workspace")
+    poi: Text | None = Field(
+        None, description="Parameter of interest; default the first norm factor"
+    )
+    norm_factors: list[NormFactor] = Field(
+        default_factory=list, description="Free parameters of the fit"
+    )
+    mc_stat: Flag = Field(True, description="Statistical uncertainty of the templates")
+    mc_stat_threshold: Number = Field(
+        0.0, ge=0, lt=1, description="Relative uncertainty below which a bin has none"
+    )
+    confidence_level: Number = Field(0.95, gt=0.5, lt=1, description="Of the upper limit")
+    limit: Flag = Field(True, description="Upper limit on the parameter of interest")
+    significance: Flag = Field(True, description="Discovery significance")
+    scan_points: Whole = Field(21, ge=5, le=401, description="Points of the drawn CLs scan")
+    backend: Literal["numpy"] = Field("numpy", description="pyhf backend")
+    optimizer: Literal["minuit", "scipy"] = Field("minuit", description="pyhf optimiser")

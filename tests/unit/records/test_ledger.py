@@ -1,0 +1,71 @@
+"""The ledger counts every entry range once and says what is missing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hepflow.records import Ledger, Loss, PartCounts
+
+
+def part(dataset, start, sum_weights=9.0, file="f.root"):
+    return PartCounts(dataset, file, start, start + 10, 10, sum_weights, 8.0)
+
+
+def test_totals_are_over_the_parts_of_one_dataset():
+    ledger = Ledger.of_parts([part("a", 0, 1.5), part("a", 10, 2.0), part("b", 0, 7.0)])
+    totals = ledger.totals("a")
+    assert (totals.nevts, totals.sum_weights, totals.sum_signs) == (20, 3.5, 16.0)
+    assert totals.sum_for("generator") == 3.5
+    assert totals.sum_for("sign") == 16.0
+    assert ledger.datasets() == ("a", "b")
+    assert ledger.totals("none").nevts == 0
+
+
+def test_the_same_entry_range_counts_once():
+    assert Ledger.of_parts([part("a", 0), part("a", 0)]).totals("a").nevts == 10
+    one = Ledger.of_parts([part("a", 0)])
+    assert (one + one).totals("a").nevts == 10
+
+
+def test_ranges_of_different_files_are_different_parts():
+    parts = [part("a", 0, file="f.root"), part("a", 0, file="g.root")]
+    assert Ledger.of_parts(parts).totals("a").nevts == 20
+
+
+@pytest.mark.parametrize(
+    ("expected", "files", "fraction"),
+    [
+        ({}, {}, 1.0),
+        ({"f": 10}, {}, 1.0),
+        ({"f": 40}, {}, 0.25),
+        ({"f": 30, "g": 10}, {"a": 2}, 0.25),
+        ({"f": 20}, {"a": 4}, 0.125),
+        ({"f": 10}, {"a": 4}, 0.25),
+    ],
+)
+def test_the_fraction_that_was_processed(expected, files, fraction):
+    ledger = Ledger(
+        parts=Ledger.of_parts([part("a", 0)]).parts,
+        file_events={"a": expected} if expected else {},
+        files_expected=files,
+    )
+    assert ledger.fraction("a") == fraction
+
+
+def test_losses_are_kept_once():
+    loss = Loss("a", "f.root", 0, 10, "truncated")
+    one = Ledger(losses=(loss,))
+    assert (one + one).losses == (loss,)
+
+
+def test_json_and_back():
+    ledger = Ledger(
+        parts=Ledger.of_parts([part("b", 0), part("a", 10, 0.1 + 0.2)]).parts,
+        losses=(Loss("a", "g.root", 0, 5, "truncated"),),
+        file_events={"a": {"f.root": 60, "g.root": 40}},
+        runs_sums={"a": {"f.root": 58.5}},
+        files_expected={"a": 3},
+    )
+    assert Ledger.from_json(json.loads(json.dumps(ledger.to_json()))) == ledger
