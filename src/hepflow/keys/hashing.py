@@ -1,0 +1,77 @@
+"""Stable hashes of values and functions: equal in every process, changed by every real edit."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from hepflow.errors import HepflowError
+from hepflow.keys.definitions import Definitions
+from hepflow.keys.values import NoStableHash
+
+
+class CannotFingerprint(HepflowError):
+    """Something a function reads has no stable hash; results that depend on it are not cached."""
+
+
+def _digest(obj: Any, where: str, *, ordered: bool) -> str:
+    hasher = Definitions(ordered=ordered)
+    try:
+        hasher.add(obj, where)
+    except NoStableHash as error:
+        raise CannotFingerprint(str(error)) from error
+    except RecursionError as error:
+        raise CannotFingerprint(f"{where} is nested too deeply to be hashed.") from error
+    return hasher.hexdigest()
+
+
+def fingerprint(function: Callable[..., Any]) -> str:
+    """Hash what a function does: its code and all that the code reads.
+
+    That is its instructions, constants, defaults, closure values and the globals it reads,
+    recursively through the user's own modules; a library counts with its version, Python with
+    its minor version. Comments, docstrings, line numbers and file names do not count.
+
+    Parameters
+    ----------
+    function : callable
+        Function, lambda, method, partial, compiled numba function, callable object, class.
+
+    Returns
+    -------
+    str
+        SHA-256, hexadecimal.
+
+    Raises
+    ------
+    CannotFingerprint
+        It reads something without a stable hash, which the message names.
+    """
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    version = f"python {sys.version_info.major}.{sys.version_info.minor}"
+    return _digest((version, function), name, ordered=True)
+
+
+def stable_hash(obj: Any) -> str:
+    """Hash plain containers, dataclasses, pydantic models, arrays, paths, enums and functions.
+
+    The order of the entries of a mapping or a set does not count; a float counts with all its
+    digits; functions count as in `fingerprint`.
+
+    Returns
+    -------
+    str
+        SHA-256, hexadecimal.
+
+    Raises
+    ------
+    CannotFingerprint
+        It holds something without a stable hash, which the message names.
+
+    Examples
+    --------
+    >>> stable_hash({"a": 1, "b": 2}) == stable_hash({"b": 2, "a": 1})
+    True
+    """
+    return _digest(obj, type(obj).__qualname__, ordered=False)

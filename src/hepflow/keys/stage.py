@@ -1,0 +1,48 @@
+"""Keys of stages: what cannot be fingerprinted disables reuse, with a notice."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from hepflow.errors import HepflowError
+from hepflow.keys.hashing import CannotFingerprint, fingerprint, stable_hash
+from hepflow.keys.key import Key
+
+_log = logging.getLogger(__name__)
+
+
+def make_key(stage: str, **values: Any) -> Key:
+    """Key of a stage's result from the values that it depends on.
+
+    A value that has no stable hash gets a digest that never comes back, so that the stage is
+    done anew each time; the log says why.
+
+    Parameters
+    ----------
+    stage : str
+    **values
+        The named parts.
+    """
+    return Key(stage, {name: _digest(stage, name, value) for name, value in values.items()})
+
+
+def _digest(stage: str, name: str, value: Any) -> str:
+    try:
+        return stable_hash(value)
+    except CannotFingerprint as error:
+        _log.warning("%s: nothing is reused, because of %r: %s", stage, name, error)
+        return f"unique:{uuid.uuid4()}"
+
+
+def describe_function(function: Callable[..., Any]) -> dict[str, str | None]:
+    """Name and fingerprint of a function, for the record of a run."""
+    module = getattr(function, "__module__", None) or type(function).__module__
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    try:
+        digest: str | None = fingerprint(function)
+    except HepflowError:
+        digest = None
+    return {"function": f"{module}:{name}", "fingerprint": digest}

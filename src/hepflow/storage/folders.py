@@ -1,0 +1,69 @@
+"""Folders that belong to the user, and paths that stay inside their folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from hepflow.errors import UnsafeContent
+from hepflow.storage.atomic import storage_errors
+
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+def private_folder(path: str | Path) -> Path:
+    """Make a folder with mode 0700 if it is missing, and check that nobody else can write it.
+
+    Raises
+    ------
+    UnsafeContent
+        It is a symbolic link or not a folder, belongs to someone else, or group or others
+        may write it: files in it could be exchanged between writing and reading.
+    StorageError
+        It can't be made.
+    """
+    path = Path(path)
+    with storage_errors(path, "make the folder"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_symlink():
+            path.mkdir(mode=0o700, exist_ok=True)
+        status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise UnsafeContent(f"{path} is a link or a file; a folder of your own is expected there.")
+    if status.st_uid != os.geteuid():
+        raise UnsafeContent(f"{path} belongs to user id {status.st_uid}. Choose another folder.")
+    if status.st_mode & _WRITABLE_BY_OTHERS:
+        raise UnsafeContent(
+            f"{path} is writable by others (mode {stat.S_IMODE(status.st_mode):04o}). "
+            f"Run: chmod go-w {path}"
+        )
+    return path
+
+
+def safe_join(root: str | Path, *names: str) -> Path:
+    """Return ``root/name/...`` for names that come from input; it never leaves `root`.
+
+    Each name is one component: no separator, not empty, not ``.`` or ``..``.
+
+    Raises
+    ------
+    UnsafeContent
+        A name is not one component, or a link leads out of `root`.
+
+    Examples
+    --------
+    >>> safe_join("out", "ttbar__nominal").as_posix()
+    'out/ttbar__nominal'
+    """
+    root = Path(root)
+    for name in names:
+        if name in {"", ".", ".."} or any(sign in name for sign in "/\\\0"):
+            raise UnsafeContent(
+                f"{name!r} can't be the name of a file or folder under {root}: "
+                "one name without separators is expected."
+            )
+    path = root.joinpath(*names)
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise UnsafeContent(f"{path} leads out of {root} through a link. Remove the link.")
+    return path

@@ -1,0 +1,188 @@
+"""Parts: pickles of plain containers with a checksum, read by an unpickler that admits no code.
+
+Layout of a file: the pickle, then the 8 bytes ``HEPFLOW1`` and the 32 bytes of the SHA-256 of
+the pickle. `pickle.load` stops at the end of the pickle, so other tools read the file as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from hepflow.errors import ChecksumError, MissingArtifact, StorageError, UnsafeContent
+from hepflow.storage.atomic import atomic_writer, storage_errors
+
+_MAGIC = b"HEPFLOW1"
+_TRAILER = len(_MAGIC) + hashlib.sha256().digest_size
+_BLOCK = 1 << 20  # [byte]
+
+# Modules have moved between numpy 1 and 2; both names lead to the same functions.
+_ADMITTED = frozenset(
+    {("numpy", "dtype"), ("numpy", "ndarray")}
+    | {
+        (f"numpy.{core}.{module}", name)
+        for core in ("core", "_core")
+        for module, name in (
+            ("multiarray", "_reconstruct"),
+            ("multiarray", "scalar"),
+            ("numeric", "_frombuffer"),
+        )
+    }
+)
+
+
+class _PlainPickler(pickle.Pickler):
+    """Refuses at writing what reading would refuse: the error comes where it can be mended."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        kind = type(obj)
+        if kind is np.ndarray or isinstance(obj, np.dtype | np.generic):
+            return NotImplemented
+        name = (getattr(obj, "__module__", ""), getattr(obj, "__qualname__", ""))
+        if callable(obj) and name in _ADMITTED:
+            return NotImplemented
+        raise StorageError(
+            f"a part can't hold a {kind.__module__}.{kind.__qualname__}: plain containers, "
+            "numbers, strings and numpy arrays only. Convert it first (awkward: pack_array)."
+        )
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Admits numpy's reconstructors and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ADMITTED:
+            raise UnsafeContent(
+                f"the pickle asks for {module}.{name}, which is not admitted. "
+                "Only plain containers and numpy arrays are read; remove the file if not yours."
+            )
+        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+
+
+class _HashingFile:
+    """Digest while writing, so that the pickle never stands in memory as a whole."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self.file.write(data)
+
+
+def write_part(path: str | Path, payload: Mapping[str, Any]) -> None:
+    """Write a part atomically, with its checksum.
+
+    Parameters
+    ----------
+    path : str or Path
+    payload : mapping
+        dict, list, tuple, set, str, int, float, bool, None, bytes, numpy arrays, dtypes, scalars.
+
+    Raises
+    ------
+    StorageError
+        The payload holds something else, or the file can't be written.
+    """
+    path = Path(path)
+    with (
+        atomic_writer(path) as temporary,
+        storage_errors(path, "write"),
+        temporary.open("xb") as file,
+    ):
+        hashing = _HashingFile(file)
+        _PlainPickler(hashing, protocol=5).dump(dict(payload))
+        file.write(_MAGIC + hashing.digest.digest())
+
+
+def _digest(file: BinaryIO, size: int) -> bytes:
+    digest = hashlib.sha256()
+    while size > 0:
+        block = file.read(min(size, _BLOCK))
+        if not block:
+            break
+        digest.update(block)
+        size -= len(block)
+    return digest.digest()
+
+
+def _verify(file: BinaryIO, path: Path) -> None:
+    size = os.fstat(file.fileno()).st_size - _TRAILER
+    if size > 0:
+        found = _digest(file, size)
+        trailer = file.read(_TRAILER)
+        if trailer == _MAGIC + found:
+            file.seek(0)
+            return
+    raise ChecksumError(
+        f"{path} is damaged: its bytes are not those that were written. Remove it; "
+        "the step that makes it writes it again."
+    )
+
+
+def read_part(path: str | Path) -> dict[str, Any]:
+    """Read a part after its checksum has been verified.
+
+    Returns
+    -------
+    dict
+        The payload of `write_part`.
+
+    Raises
+    ------
+    MissingArtifact
+        The file is not there.
+    ChecksumError
+        The file is truncated or changed.
+    UnsafeContent
+        The pickle asks for a class or function that is not admitted.
+    StorageError
+        The file can't be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MissingArtifact(f"part {path} does not exist. Repeat the step that makes it.")
+    with storage_errors(path, "read"), path.open("rb") as file:
+        _verify(file, path)
+        try:
+            # From the open file: buffers are read straight into their arrays.
+            payload = _PlainUnpickler(file).load()
+        except UnsafeContent as error:
+            error.add_note(f"file: {path}")
+            raise
+        except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError) as error:
+            raise StorageError(f"{path} does not hold a part: {error}. Remove it.") from error
+    if not isinstance(payload, dict):
+        raise StorageError(f"{path} holds a {type(payload).__name__}, not a part. Remove it.")
+    return payload
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hexadecimal SHA-256 of `data`.
+
+    Examples
+    --------
+    >>> sha256_bytes(b"")[:16]
+    'e3b0c44298fc1c14'
+    """
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: str | Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes.
+
+    Raises
+    ------
+    StorageError
+        The file can't be read.
+    """
+    path = Path(path)
+    with storage_errors(path, "read"), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
