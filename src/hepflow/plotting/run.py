@@ -1,0 +1,224 @@
+"""Which figures a run draws, and where they go."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from hepflow.plotting.draw import draw_stack
+from hepflow.plotting.draw_fit import draw_correlation, draw_pulls, draw_scan
+from hepflow.plotting.fit_numbers import (
+    CorrelationNumbers,
+    PullNumbers,
+    correlation_numbers,
+    pull_numbers,
+)
+from hepflow.plotting.numbers import StackNumbers, prediction_numbers, stack_numbers
+from hepflow.plotting.save import save_figure, typesetting
+from hepflow.plotting.spec import PlottingSpec
+from hepflow.records import FitResult, HistogramSet, LimitResult
+from hepflow.records.prediction import Prediction
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+logger = logging.getLogger(__name__)
+
+Content = StackNumbers | PullNumbers | CorrelationNumbers | LimitResult
+TITLES = {"prefit": "Pre-fit", "postfit": "Post-fit"}
+
+
+class PlotFolders(Protocol):
+    """What is needed of the output manager."""
+
+    def get_plots_dir(self, subdir: str | None = None) -> Path:
+        """Folder of the plots, made if missing."""
+        ...
+
+
+@dataclass(frozen=True)
+class FigureTask:
+    """One figure to draw and write: plain numbers, so that it can travel to a worker."""
+
+    content: Content
+    spec: PlottingSpec
+    folder: Path
+    name: str  # of the files, without suffix
+    remarks: tuple[str, ...] = ()
+
+
+Run = Callable[[Callable[[FigureTask], list[Path]], Iterable[FigureTask]], Iterable[list[Path]]]
+
+
+def make_figure(task: FigureTask) -> Figure:
+    """Draw the figure of a task without writing it."""
+    content = task.content
+    if isinstance(content, StackNumbers):
+        return draw_stack(content, task.spec, remarks=task.remarks)
+    if isinstance(content, PullNumbers):
+        return draw_pulls(content, task.spec, remarks=task.remarks)
+    if isinstance(content, CorrelationNumbers):
+        return draw_correlation(content, task.spec, remarks=task.remarks)
+    return draw_scan(content, task.spec, remarks=task.remarks)
+
+
+def write_figure(task: FigureTask) -> list[Path]:
+    """Draw and write the figure of a task; a plain function, for a pool of processes.
+
+    Returns
+    -------
+    list of Path
+        One file a format.
+
+    Raises
+    ------
+    InputError
+        A label is not valid TeX.
+    StorageError
+        The folder can't be written.
+    """
+    with typesetting(task.name):
+        figure = make_figure(task)
+    return save_figure(figure, task.folder, task.name, task.spec.formats, task.spec.dpi)
+
+
+def histogram_tasks(
+    histograms: HistogramSet,
+    spec: PlottingSpec,
+    output_manager: PlotFolders,
+    *,
+    remarks: Sequence[str] = (),
+) -> list[FigureTask]:
+    """One task a channel and observable, into ``plots/<channel>/<observable>``."""
+    return [
+        FigureTask(
+            stack_numbers(histograms, channel, observable, spec),
+            spec,
+            output_manager.get_plots_dir(channel),
+            observable,
+            tuple(remarks),
+        )
+        for channel in histograms.channels
+        for observable in histograms.observables(channel)
+    ]
+
+
+def fit_tasks(
+    spec: PlottingSpec,
+    output_manager: PlotFolders,
+    *,
+    fit: FitResult | None = None,
+    predictions: Sequence[Prediction] = (),
+    limit: LimitResult | None = None,
+    remarks: Sequence[str] = (),
+) -> list[FigureTask]:
+    """Tasks of the figures about the fit, into ``plots/statistics``.
+
+    A fit that did not converge has no figures (a picture would pass for a result); its
+    post-fit predictions neither.
+    """
+    folder = output_manager.get_plots_dir("statistics")
+    failed = fit is not None and not fit.converged
+    if failed:
+        logger.warning("the fit did not converge: no pulls, correlations and post-fit plots")
+    named: dict[str, Content] = {}
+    for prediction in predictions:
+        if prediction.kind == "postfit" and failed:
+            continue
+        for channel in prediction.channels:
+            numbers = prediction_numbers(channel, spec, TITLES[prediction.kind])
+            named[f"{prediction.kind}_{channel.name}"] = numbers
+    if fit is not None and fit.converged:
+        named["pulls"] = pull_numbers(fit, spec.norm_factors)
+        correlations = correlation_numbers(fit)
+        if len(correlations.labels) > 1:
+            named["correlation"] = correlations
+    if limit is not None and limit.scan is not None:
+        named["limit_scan"] = limit
+    lines = tuple(remarks)
+    return [FigureTask(content, spec, folder, name, lines) for name, content in named.items()]
+
+
+def draw_tasks(tasks: Iterable[FigureTask], run: Run = map) -> list[Path]:
+    """Draw and write figures; `run` is ``map`` or the map of a pool of processes.
+
+    Returns
+    -------
+    list of Path
+        All files, in the order of the tasks.
+    """
+    return [path for paths in run(write_figure, tasks) for path in paths]
+
+
+def draw_all(
+    histograms: HistogramSet,
+    spec: PlottingSpec,
+    output_manager: PlotFolders,
+    *,
+    remarks: Sequence[str] = (),
+    run: Run = map,
+) -> list[Path]:
+    """Draw data and simulation of every channel and observable, before the fit.
+
+    Parameters
+    ----------
+    histograms : HistogramSet
+        Normalised histograms with their variations.
+    spec : PlottingSpec
+        From `PlottingSpec.from_config`.
+    output_manager : PlotFolders
+        Gives the folder of the plots.
+    remarks : sequence of str
+        Written on every figure, such as "99.2 % of data".
+    run : callable
+        ``map`` or the map of a pool of processes.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    return draw_tasks(histogram_tasks(histograms, spec, output_manager, remarks=remarks), run)
+
+
+def draw_fit(  # noqa: PLR0913 -- each input is a record that may be absent
+    spec: PlottingSpec,
+    output_manager: PlotFolders,
+    *,
+    fit: FitResult | None = None,
+    predictions: Sequence[Prediction] = (),
+    limit: LimitResult | None = None,
+    remarks: Sequence[str] = (),
+    run: Run = map,
+) -> list[Path]:
+    """Draw what is there of a fit: predictions, pulls, correlations, limit scan.
+
+    Parameters
+    ----------
+    spec : PlottingSpec
+        From `PlottingSpec.from_config`.
+    output_manager : PlotFolders
+        Gives the folder of the plots.
+    fit : FitResult, optional
+        One that did not converge is not drawn.
+    predictions : sequence of Prediction
+        Before and after the fit.
+    limit : LimitResult, optional
+        Drawn if it has a scan.
+    remarks : sequence of str
+        Written on every figure.
+    run : callable
+        ``map`` or the map of a pool of processes.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    tasks = fit_tasks(
+        spec, output_manager, fit=fit, predictions=predictions, limit=limit, remarks=remarks
+    )
+    return draw_tasks(tasks, run)

@@ -1,0 +1,95 @@
+"""What plotting needs to know of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hepflow.schema import Config
+
+
+@dataclass(frozen=True, slots=True)
+class NormalisationSource:
+    """A source of uncertainty on the size of whole processes."""
+
+    name: str
+    size: float  # relative: 0.025 is 2.5 %
+    processes: tuple[str, ...] | None = None  # None: all simulated ones
+
+
+@dataclass(frozen=True, slots=True)
+class PlottingSpec:
+    """Everything that figures depend on, besides the numbers in them."""
+
+    processes: tuple[str, ...] = ()  # simulated, as configured; their order fixes the colours
+    signals: tuple[str, ...] = ()  # drawn as lines, not in the stack
+    order: tuple[str, ...] = ()  # from the bottom of the stack; the others follow by yield
+    colors: Mapping[str, str] = field(default_factory=dict)  # by process
+    labels: Mapping[str, str] = field(default_factory=dict)  # by process, TeX between dollars
+    channel_labels: Mapping[str, str] = field(default_factory=dict)
+    parameter_labels: Mapping[str, str] = field(default_factory=dict)  # of the fit
+    normalisations: tuple[NormalisationSource, ...] = ()
+    norm_factors: tuple[str, ...] = ()  # unconstrained parameters of the fit
+    signal_scale: float | None = None  # factor on signal lines; None: a round one where needed
+    fold_overflow: bool = False
+    log_scale: bool = False
+    experiment: str = ""
+    status: str = ""
+    luminosity: float | None = None  # [1/pb], all years
+    energy: float = 13.0  # centre of mass [TeV]
+    formats: tuple[str, ...] = ("pdf", "png")
+    dpi: int = 150  # of PNG
+
+    @classmethod
+    def from_config(cls, config: Config) -> PlottingSpec:
+        """Build from a configuration, which is validated again.
+
+        Raises
+        ------
+        ConfigurationError
+            A change in place made the configuration wrong.
+        """
+        config = config.revalidated()
+        look = config.plotting
+        data = {e.process or e.name for e in config.datasets.datasets if e.is_data}
+        names = dict.fromkeys(e.process or e.name for e in config.datasets.datasets)
+        lumi = config.general.lumi
+        return cls(
+            processes=tuple(name for name in names if name not in data),
+            signals=_signals(config),
+            order=tuple(look.process_order),
+            colors=dict(look.process_colors),
+            labels=dict(look.process_labels),
+            channel_labels={c.name: c.label or c.name for c in config.channels},
+            normalisations=_normalisations(config),
+            norm_factors=tuple(factor.name for factor in config.statistics.norm_factors),
+            fold_overflow=look.fold_overflow,
+            log_scale=look.log_scale,
+            experiment=look.experiment,
+            status=look.status,
+            luminosity=sum(lumi.values()) if isinstance(lumi, dict) else lumi,
+            energy=look.center_of_mass_energy,
+            formats=tuple(look.formats),
+            dpi=look.dpi,
+        )
+
+
+def _signals(config: Config) -> tuple[str, ...]:
+    """Signal processes: those named, else those that the parameter of interest multiplies."""
+    if config.plotting.signal_processes:
+        return tuple(config.plotting.signal_processes)
+    factors = config.statistics.norm_factors
+    poi = config.statistics.poi or (factors[0].name if factors else None)
+    return tuple(p for factor in factors if factor.name == poi for p in factor.processes)
+
+
+def _normalisations(config: Config) -> tuple[NormalisationSource, ...]:
+    return tuple(
+        NormalisationSource(
+            source.name, source.size, None if source.processes is None else tuple(source.processes)
+        )
+        for source in config.systematics
+        if source.type == "normalisation" and source.size is not None
+    )

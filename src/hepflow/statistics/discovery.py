@@ -1,0 +1,80 @@
+"""Discovery significance: the test statistic q0 and its expectation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepflow.records.results import Significance
+from hepflow.statistics.fitting import as_likelihood
+from hepflow.statistics.likelihood import Likelihood
+from hepflow.statistics.minimise import Optimizer
+from hepflow.statistics.profile import Profile
+
+Floats = NDArray[np.float64]
+
+
+def significance(
+    model: Any,
+    data: Sequence[float] | Floats | None,
+    *,
+    expected_only: bool = False,
+    signal_strength: float = 1.0,
+    optimizer: Optimizer = "minuit",
+) -> Significance:
+    """P-value of the background-only hypothesis and its standard deviations.
+
+    Parameters
+    ----------
+    model : pyhf.Model or Likelihood
+    data : sequence of float or None
+        With auxiliary data. Not looked at with `expected_only`.
+    expected_only : bool
+        Expected values from nominal parameters; otherwise from a fit to the data with the
+        parameter of interest at `signal_strength`.
+    signal_strength : float
+        Signal in the Asimov data of the expected values.
+    optimizer : {"minuit", "scipy"}
+
+    Returns
+    -------
+    Significance
+        From the asymptotic distribution of q0 (eq. 12 and 52 of arXiv:1007.1727). A deficit
+        gives p = 0.5.
+
+    Raises
+    ------
+    FitError
+        A fit failed from every start.
+    """
+    from scipy.special import ndtr
+
+    likelihood = as_likelihood(model)
+    use = None if expected_only or data is None else likelihood.checked(data)
+    signal = likelihood.nominal()
+    signal[likelihood.poi] = signal_strength
+    observed_z = None
+    if use is not None:
+        profile = Profile(likelihood, use, optimizer)
+        signal = profile.at(signal_strength).parameters
+        observed_z = _root_q0(likelihood, profile)
+    asimov = likelihood.expected_data(signal)
+    expected_z = _root_q0(likelihood, Profile(likelihood, asimov, optimizer, start=signal))
+    return Significance(
+        observed_p=None if observed_z is None else float(ndtr(-observed_z)),
+        observed_z=observed_z,
+        expected_p=float(ndtr(-expected_z)),
+        expected_z=expected_z,
+    )
+
+
+def _root_q0(likelihood: Likelihood, profile: Profile) -> float:
+    """Root of q0: zero unless data prefer a positive signal."""
+    background = profile.at(0.0)
+    high = max(float(likelihood.bounds[likelihood.poi, 1]), 1.0)
+    free = profile.free(0.0, high)
+    return math.sqrt(max(background.value - free.value, 0.0))

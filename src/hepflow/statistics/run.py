@@ -1,0 +1,189 @@
+"""The statistics stage: from histograms to fit, limit and significance on disk."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hepflow.output_manager import OutputDirectoryManager
+from hepflow.records.histograms import HistogramSet
+from hepflow.records.prediction import Prediction
+from hepflow.records.results import FitResult, LimitResult, Significance
+from hepflow.statistics.cabinetry_config import (
+    config_path,
+    is_own,
+    read_generated,
+    write_cabinetry_config,
+)
+from hepflow.statistics.discovery import significance
+from hepflow.statistics.fitting import fit
+from hepflow.statistics.likelihood import Likelihood
+from hepflow.statistics.limits import upper_limit
+from hepflow.statistics.prediction import predict
+from hepflow.statistics.spec import StatisticsSpec
+from hepflow.statistics.workspace import build_from_own, build_workspace, load_model
+from hepflow.storage import read_json, write_json
+
+log = logging.getLogger(__name__)
+
+_STEP = "the statistics stage"
+
+
+@dataclass(frozen=True)
+class StatisticsResult:
+    """All that the statistics stage found."""
+
+    fit: FitResult
+    limit: LimitResult | None  # None where not asked for, or where the fit failed
+    significance: Significance | None  # likewise
+    prefit: Prediction
+    postfit: Prediction
+    expected_only: bool  # the data in the fit are the nominal expectation
+
+
+def prepare_workspace(
+    spec: StatisticsSpec,
+    histograms: HistogramSet,
+    output_manager: OutputDirectoryManager,
+    *,
+    expected_only: bool = False,
+    cabinetry_config: str | Path | Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write the cabinetry configuration and ``workspace.json``, and return the workspace.
+
+    Parameters
+    ----------
+    spec : StatisticsSpec
+    histograms : HistogramSet
+    output_manager : OutputDirectoryManager
+    expected_only : bool
+        Put the nominal expectation in the place of observed data.
+    cabinetry_config : path or mapping, optional
+        A configuration of the user's that precedes that of `spec`.
+
+    Raises
+    ------
+    WorkspaceError
+        No model can be built from the histograms or from the user's own file.
+    """
+    folder = output_manager.get_statistics_dir()
+    root_file = output_manager.get_histograms_dir() / "histograms.root"
+    own = cabinetry_config
+    if own is None:
+        path = write_cabinetry_config(histograms, spec, config_path(spec, folder), root_file)
+        own = path if is_own(path) else None
+    if own is None:
+        config = read_generated(path)
+        workspace = build_workspace(histograms, spec, config, asimov=expected_only)
+    else:
+        poi = (
+            "" if spec.norm_factors else spec.poi
+        )  # with norm factors it is theirs, not the file's
+        workspace = build_from_own(own, asimov=expected_only, poi=poi)
+    write_json(folder / "workspace.json", workspace)
+    return workspace
+
+
+def run_statistics(
+    spec: StatisticsSpec,
+    histograms: HistogramSet,
+    output_manager: OutputDirectoryManager,
+    *,
+    expected_only: bool = False,
+) -> StatisticsResult:
+    """Fit, limit and significance; everything is written to the statistics folder.
+
+    Parameters
+    ----------
+    spec : StatisticsSpec
+    histograms : HistogramSet
+    output_manager : OutputDirectoryManager
+    expected_only : bool
+        Observed data are incomplete or may not be looked at: fit to Asimov data, expected
+        limits a priori.
+
+    Returns
+    -------
+    StatisticsResult
+        Where the fit is not ``converged``, without limit and significance; hand ``fit`` to
+        `require_good` to stop there.
+
+    Raises
+    ------
+    WorkspaceError
+        No model can be built.
+    LimitError
+        The fit is good, but no limit exists or it does not verify; ``fit.json`` is there.
+    """
+    folder = output_manager.get_statistics_dir()
+    for name in ("workspace", "fit", "prediction", "limit", "significance"):
+        (folder / f"{name}.json").unlink(missing_ok=True)  # nothing of an earlier model stays
+    workspace = prepare_workspace(spec, histograms, output_manager, expected_only=expected_only)
+    model, data = load_model(workspace)
+    likelihood = Likelihood(model)
+    result = fit(likelihood, data, optimizer=spec.optimizer)
+    write_json(folder / "fit.json", result.to_json())
+    for note in result.notes:
+        log.warning("fit: %s", note)
+    shown = None if expected_only else data
+    prefit = predict(likelihood, shown, channels=spec.channels)
+    postfit = predict(likelihood, shown, result, channels=spec.channels)
+    predictions = {"prefit": prefit.to_json(), "postfit": postfit.to_json()}
+    write_json(folder / "prediction.json", {**predictions, "expected_only": expected_only})
+    limit, discovery = _hypothesis_tests(spec, likelihood, data, result, expected_only)
+    if limit is not None:
+        write_json(folder / "limit.json", limit.to_json())
+    if discovery is not None:
+        write_json(folder / "significance.json", asdict(discovery))
+    return StatisticsResult(result, limit, discovery, prefit, postfit, expected_only)
+
+
+def _hypothesis_tests(
+    spec: StatisticsSpec,
+    likelihood: Likelihood,
+    data: list[float],
+    result: FitResult,
+    expected_only: bool,
+) -> tuple[LimitResult | None, Significance | None]:
+    if not result.converged:
+        return None, None
+    limit, discovery = None, None
+    if spec.limit:
+        limit = upper_limit(
+            likelihood,
+            data,
+            confidence_level=spec.confidence_level,
+            expected_only=expected_only,
+            scan_points=spec.scan_points,
+            optimizer=spec.optimizer,
+        )
+    if spec.significance:
+        discovery = significance(
+            likelihood, data, expected_only=expected_only, optimizer=spec.optimizer
+        )
+    return limit, discovery
+
+
+def load_statistics(statistics_dir: str | Path) -> StatisticsResult:
+    """Read what `run_statistics` wrote, without importing pyhf or cabinetry.
+
+    Raises
+    ------
+    MissingArtifact
+        The stage has not run.
+    """
+    folder = Path(statistics_dir)
+    result = FitResult.from_json(read_json(folder / "fit.json", made_by=_STEP))
+    predictions = read_json(folder / "prediction.json", made_by=_STEP)
+    limit, discovery = folder / "limit.json", folder / "significance.json"
+    return StatisticsResult(
+        fit=result,
+        limit=LimitResult.from_json(read_json(limit, _STEP)) if limit.exists() else None,
+        significance=Significance(**read_json(discovery, _STEP)) if discovery.exists() else None,
+        prefit=Prediction.from_json(predictions["prefit"]),
+        postfit=Prediction.from_json(predictions["postfit"]),
+        expected_only=predictions["expected_only"],
+    )

@@ -1,0 +1,176 @@
+"""What the statistics stage needs from the configuration, frozen and without functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hepflow.errors import ConfigurationError, Problem, did_you_mean
+from hepflow.schema import Config
+
+
+@dataclass(frozen=True, slots=True)
+class FitChannel:
+    """One region of the fit."""
+
+    name: str
+    label: str  # for people
+    kind: str  # "signal" or "control"
+    observable: str  # its histogram enters the fit
+    axis_label: str  # with unit
+    edges: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NormFactorSpec:
+    """A free factor on the yield of processes."""
+
+    name: str
+    processes: tuple[str, ...]
+    nominal: float
+    bounds: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class NormalisationSpec:
+    """A relative uncertainty on the yield of processes, such as the luminosity's."""
+
+    name: str
+    size: float  # 0.025 is 2.5 %
+    processes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeSpec:
+    """A source with up and down templates."""
+
+    name: str  # variations are <name>_up and <name>_down
+    processes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsSpec:
+    """Model, fit and limit as configured."""
+
+    measurement: str
+    poi: str  # may be empty where the model is the user's own
+    channels: tuple[FitChannel, ...]
+    processes: tuple[str, ...]  # simulated
+    data_processes: tuple[str, ...]
+    norm_factors: tuple[NormFactorSpec, ...]
+    normalisations: tuple[NormalisationSpec, ...] = ()
+    shapes: tuple[ShapeSpec, ...] = ()
+    fold_overflow: bool = False
+    mc_stat: bool = True
+    mc_stat_threshold: float = 0.0
+    confidence_level: float = 0.95
+    limit: bool = True
+    significance: bool = True
+    scan_points: int = 21
+    optimizer: Literal["minuit", "scipy"] = "minuit"
+    cabinetry_config: str | None = None  # the user's own, where given
+
+    @classmethod
+    def from_config(cls, config: Config | Mapping[str, Any]) -> StatisticsSpec:
+        """Build from a configuration, which is validated again.
+
+        Raises
+        ------
+        ConfigurationError
+            The configuration is wrong, or has nothing to fit.
+        """
+        valid = Config.of(config)
+        section = valid.statistics
+        simulated, data = _processes(valid)
+        factors = tuple(_norm_factors(valid, simulated))
+        poi = section.poi or (factors[0].name if factors else "")
+        if factors or not section.cabinetry_config:
+            _require_fit(factors, poi)
+        return cls(
+            measurement=section.measurement,
+            poi=poi,
+            channels=tuple(_channels(valid)),
+            processes=simulated,
+            data_processes=data,
+            norm_factors=factors,
+            normalisations=tuple(_normalisations(valid, simulated)),
+            shapes=tuple(_shapes(valid, simulated)) if valid.general.run_systematics else (),
+            fold_overflow=valid.plotting.fold_overflow,
+            mc_stat=section.mc_stat,
+            mc_stat_threshold=section.mc_stat_threshold,
+            confidence_level=section.confidence_level,
+            limit=section.limit,
+            significance=section.significance,
+            scan_points=section.scan_points,
+            optimizer=section.optimizer,
+            cabinetry_config=section.cabinetry_config,
+        )
+
+
+def _require_fit(factors: tuple[NormFactorSpec, ...], poi: str) -> None:
+    names = [one.name for one in factors]
+    if poi not in names:
+        message = f"{poi!r} is not a norm factor of a process that is used."
+        hint = did_you_mean(poi, names)
+        raise ConfigurationError([Problem("statistics.norm_factors", message, hint)])
+
+
+def _processes(config: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Simulated and data processes, in the order of the datasets."""
+    simulated: dict[str, None] = {}
+    data: dict[str, None] = {}
+    wanted = config.general.processes
+    for entry in config.datasets.datasets:
+        process = entry.process or entry.name
+        is_data = entry.name == "data" if entry.is_data is None else entry.is_data
+        if is_data or wanted is None or process in wanted:
+            (data if is_data else simulated)[process] = None
+    return tuple(simulated), tuple(data)
+
+
+def _channels(config: Config) -> Iterator[FitChannel]:
+    for channel in config.channels:
+        if config.general.channels is not None and channel.name not in config.general.channels:
+            continue
+        chosen = next(one for one in channel.observables if one.name == channel.fit_observable)
+        yield FitChannel(
+            name=channel.name,
+            label=channel.label or channel.name,
+            kind=channel.kind,
+            observable=chosen.name,
+            axis_label=chosen.label or chosen.name,
+            edges=tuple(float(edge) for edge in chosen.binning),
+        )
+
+
+def _among(chosen: list[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Processes in the order of the datasets; None means all simulated ones."""
+    return known if chosen is None else tuple(name for name in known if name in chosen)
+
+
+def _norm_factors(config: Config, simulated: tuple[str, ...]) -> Iterator[NormFactorSpec]:
+    for factor in config.statistics.norm_factors:
+        processes = _among(factor.processes, simulated)
+        if processes:
+            low, high = factor.bounds
+            yield NormFactorSpec(factor.name, processes, factor.nominal, (low, high))
+
+
+def _normalisations(config: Config, simulated: tuple[str, ...]) -> Iterator[NormalisationSpec]:
+    for one in config.systematics:
+        processes = _among(one.processes, simulated)
+        if one.type == "normalisation" and one.size is not None and processes:
+            yield NormalisationSpec(one.name, one.size, processes)
+
+
+def _shapes(config: Config, simulated: tuple[str, ...]) -> Iterator[ShapeSpec]:
+    for correction in config.corrections:
+        processes = _among(correction.applies_to, simulated)
+        names = [correction.name] if correction.up_and_down_idx else []
+        names += [source.name for source in correction.uncertainty_sources]
+        yield from (ShapeSpec(name, processes) for name in names if processes)
+    for one in config.systematics:
+        processes = _among(one.processes, simulated)
+        if one.type != "normalisation" and processes:
+            yield ShapeSpec(one.name, processes)

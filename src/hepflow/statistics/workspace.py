@@ -1,0 +1,344 @@
+"""The HistFactory workspace: built from histograms, checked, and loaded as a model."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepflow.errors import WorkspaceError
+from hepflow.records.histograms import HistogramSet, Template
+from hepflow.statistics.cabinetry_config import read_cabinetry_config
+from hepflow.statistics.spec import StatisticsSpec
+
+Floats = NDArray[np.float64]
+Entry = Mapping[str, Any]  # one entry of a cabinetry configuration
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """Templates of a generated cabinetry configuration, taken from memory."""
+
+    histograms: HistogramSet
+    spec: StatisticsSpec
+    config: Mapping[str, Any]
+
+    def axis(self, region: Entry) -> tuple[str, str]:
+        """Channel and observable of a region."""
+        channels = {one.name: one for one in self.spec.channels}
+        return region["Name"], channels[region["Name"]].observable
+
+    def template(self, region: Entry, sample: Entry, variation: str = "") -> Template:
+        """Template as the fit takes it: folded where asked, checked to be finite."""
+        key = (*self.axis(region), sample["SamplePath"])
+        name = variation.removeprefix("__") or "nominal"
+        found = self.histograms.template(*key, name)
+        for content in (found.sumw, found.sumw2):
+            bad = np.flatnonzero(~np.isfinite(content))
+            if len(bad):
+                raise WorkspaceError(
+                    f"the template {'/'.join((*key, name))} is not finite in bin {bad[0] - 1} "
+                    "(-1 is the underflow). Look at the weights and corrections of this process."
+                )
+        return found.folded() if self.spec.fold_overflow else found
+
+    def samples(self, region: Entry) -> list[Entry]:
+        """Simulated samples of a region."""
+        return [
+            one
+            for one in self.config["Samples"]
+            if not one.get("Data") and _contains(one, "Regions", region["Name"])
+        ]
+
+    def channel(self, region: Entry) -> dict[str, Any]:
+        """One channel of the workspace."""
+        samples = self.samples(region)
+        errors = self.stat_errors(region)
+        return {
+            "name": region["Name"],
+            "samples": [
+                {
+                    "name": one["Name"],
+                    "data": self.template(region, one).values.tolist(),
+                    "modifiers": [*errors[one["Name"]], *self.modifiers(region, one)],
+                }
+                for one in samples
+            ],
+        }
+
+    def stat_errors(self, region: Entry) -> dict[str, list[dict[str, Any]]]:
+        """Statistical uncertainties of the templates, by sample."""
+        templates = {one["Name"]: self.template(region, one) for one in self.samples(region)}
+        if not self.spec.mc_stat or not templates:
+            return {name: [] for name in templates}
+        total = np.sum([one.values for one in templates.values()], axis=0)
+        spread = np.sqrt(np.sum([one.variances for one in templates.values()], axis=0))
+        small = spread < self.spec.mc_stat_threshold * np.abs(total)
+        return {
+            name: [
+                {
+                    "name": f"staterror_{region['Name']}",
+                    "type": "staterror",
+                    "data": np.where(small, 0.0, np.sqrt(one.variances)).tolist(),
+                }
+            ]
+            for name, one in templates.items()
+        }
+
+    def modifiers(self, region: Entry, sample: Entry) -> Iterator[dict[str, Any]]:
+        """Norm factors and systematics of one sample."""
+        for one in self.config["NormFactors"]:
+            if _contains(one, "Samples", sample["Name"]):
+                yield {"data": None, "name": one["Name"], "type": "normfactor"}
+        for one in self.config.get("Systematics", ()):
+            if not _contains(one, "Samples", sample["Name"]):
+                continue
+            if one["Type"] == "Normalization":
+                sizes = {
+                    "hi": 1 + one["Up"]["Normalization"],
+                    "lo": 1 + one["Down"]["Normalization"],
+                }
+                yield {"name": one["Name"], "type": "normsys", "data": sizes}
+            else:
+                yield from self.shape(region, sample, one)
+
+    def varied_bins(self, region: Entry, source: Entry) -> NDArray[np.bool_]:
+        """Bins in which a source acts: those with an expectation, and with one when it moves.
+
+        Elsewhere the expectation would turn negative as soon as the parameter leaves zero: the
+        likelihood, which cannot follow, has a kink there and no minimum that can be found.
+        """
+        used = np.ones(len(region["Binning"]) - 1, dtype=np.bool_)
+        paths = ("", source["Up"]["VariationPath"], source["Down"]["VariationPath"])
+        for path in paths:
+            total = np.zeros(len(used))
+            for sample in self.samples(region):
+                moves = _contains(source, "Samples", sample["Name"])
+                total = total + self.template(region, sample, path if moves else "").values
+            used &= total > 0
+        return used
+
+    def shape(self, region: Entry, sample: Entry, source: Entry) -> Iterator[dict[str, Any]]:
+        """Effect on the yield, and on the shape at the nominal yield."""
+        nominal = self.template(region, sample).values
+        used = self.varied_bins(region, source)
+        effects, shapes = {}, {}
+        for side, short in (("Up", "hi"), ("Down", "lo")):
+            varied = self.template(region, sample, source[side]["VariationPath"]).values
+            effect = float(sum(varied) / sum(nominal))
+            if not effect > 0:
+                raise WorkspaceError(
+                    f"{source['Name']} {side.lower()} changes the yield of {sample['Name']} in "
+                    f"{region['Name']} by a factor {effect:g}. It must be positive: look at the "
+                    "weights of this variation, or leave the process out of the source."
+                )
+            varied = np.where(used, varied, nominal)
+            effect = float(sum(varied) / sum(nominal))
+            effects[short] = effect
+            shapes[f"{short}_data"] = (varied / effect).tolist()
+        yield {"name": source["Name"], "type": "normsys", "data": effects}
+        if len(nominal) > 1:
+            yield {"name": source["Name"], "type": "histosys", "data": shapes}
+
+    def observation(self, region: Entry, *, asimov: bool) -> dict[str, Any]:
+        """Observed events of one region, or the nominal expectation in their place."""
+        data = next(one for one in self.config["Samples"] if one.get("Data"))
+        if asimov or (*self.axis(region), data["SamplePath"]) not in self.histograms.blocks:
+            values = self.expectation(region)
+        else:
+            values = self.template(region, data).values
+        return {"name": region["Name"], "data": values.tolist()}
+
+    def expectation(self, region: Entry) -> Floats:
+        """Nominal expected events, with norm factors at their nominal values."""
+        total = np.zeros(len(region["Binning"]) - 1)
+        for sample in self.samples(region):
+            factor = 1.0
+            for one in self.config["NormFactors"]:
+                if _contains(one, "Samples", sample["Name"]):
+                    factor *= one["Nominal"]
+            total = total + factor * self.template(region, sample).values
+        return total
+
+
+def _contains(entry: Entry, key: str, name: str) -> bool:
+    chosen = entry.get(key, [])
+    return not chosen or name in ([chosen] if isinstance(chosen, str) else chosen)
+
+
+def build_workspace(
+    histograms: HistogramSet,
+    spec: StatisticsSpec,
+    config: Mapping[str, Any],
+    *,
+    asimov: bool = False,
+) -> dict[str, Any]:
+    """Build the pyhf workspace that cabinetry would build from the same configuration.
+
+    Parameters
+    ----------
+    histograms : HistogramSet
+    spec : StatisticsSpec
+    config : mapping
+        Generated cabinetry configuration (`generate`).
+    asimov : bool
+        Put the nominal expectation in the place of the observed data, which are not read.
+
+    Returns
+    -------
+    dict
+        HistFactory JSON, version 1.0.0.
+
+    Raises
+    ------
+    WorkspaceError
+        A template that is not finite, an expectation that is empty or negative in a bin, or
+        a variation that turns a yield around.
+    """
+    builder = _Builder(histograms, spec, config)
+    regions = config["Regions"]
+    workspace = {
+        "channels": [builder.channel(region) for region in regions],
+        "measurements": [_measurement(config)],
+        "observations": [builder.observation(region, asimov=asimov) for region in regions],
+        "version": "1.0.0",
+    }
+    check_expectation(workspace)
+    return workspace
+
+
+def _measurement(config: Mapping[str, Any]) -> dict[str, Any]:
+    general = config["General"]
+    parameters = [
+        {"name": one["Name"], "inits": [one["Nominal"]], "bounds": [list(one["Bounds"])]}
+        for one in config["NormFactors"]
+    ]
+    return {
+        "name": general["Measurement"],
+        "config": {"parameters": parameters, "poi": general["POI"]},
+    }
+
+
+def build_from_own(
+    own: str | Path | Mapping[str, Any], *, asimov: bool = False, poi: str = ""
+) -> dict[str, Any]:
+    """Build the workspace from the user's own cabinetry configuration, with cabinetry.
+
+    Parameters
+    ----------
+    own : path or mapping
+        The configuration. Histograms are collected from the files which it names.
+    asimov : bool
+        Put the nominal expectation in the place of the observed data.
+    poi : str
+        Parameter of interest in the place of that of the configuration.
+
+    Raises
+    ------
+    WorkspaceError
+        The configuration cannot be used, or a histogram is missing.
+    """
+    import uproot
+    from cabinetry import templates, workspace
+
+    config = own if isinstance(own, Mapping) else read_cabinetry_config(own)
+    where = "" if isinstance(own, Mapping) else f" {own}"
+    with tempfile.TemporaryDirectory(prefix="hepflow-cabinetry-") as folder:
+        # cabinetry's own folder may hold templates of an earlier run
+        general = {**config["General"], "HistogramFolder": f"{folder}/histograms"}
+        fresh = {**config, "General": general}
+        try:
+            templates.collect(fresh)
+            templates.postprocess(fresh)
+            built = dict(workspace.build(fresh))
+        except (uproot.KeyInFileError, FileNotFoundError) as error:
+            raise WorkspaceError(
+                f"the cabinetry configuration{where} asks for a histogram that is missing: {error}"
+            ) from error
+    if poi:
+        built["measurements"][0]["config"]["poi"] = poi
+    if asimov:
+        _replace_observations(built)
+    check_expectation(built)
+    return built
+
+
+def _replace_observations(workspace: dict[str, Any]) -> None:
+    from hepflow.statistics.likelihood import Likelihood
+
+    model, _ = load_model(workspace)
+    likelihood = Likelihood(model)
+    expected = likelihood.yields.bins(likelihood.nominal())
+    slices = model.config.channel_slices
+    workspace["observations"] = [
+        {"name": one["name"], "data": expected[slices[one["name"]]].tolist()}
+        for one in workspace["observations"]
+    ]
+
+
+def check_expectation(workspace: Mapping[str, Any]) -> None:
+    """Refuse bins in which no likelihood can be computed.
+
+    Raises
+    ------
+    WorkspaceError
+        Names the channel, the bin and the samples.
+    """
+    observed = {one["name"]: np.asarray(one["data"]) for one in workspace["observations"]}
+    for channel in workspace["channels"]:
+        name, samples = channel["name"], channel["samples"]
+        if not samples:
+            raise WorkspaceError(f"channel {name!r} has no simulated events: no fit is possible.")
+        total = np.sum([one["data"] for one in samples], axis=0)
+        for index, (expected, count) in enumerate(zip(total, observed[name], strict=True)):
+            if not np.isfinite(expected + count):
+                raise WorkspaceError(f"channel {name!r} is not finite in bin {index}.")
+            if expected < 0 or (expected == 0 and count > 0):
+                lowest = min(samples, key=lambda one: one["data"][index])
+                raise WorkspaceError(
+                    f"channel {name!r} expects {expected:g} events in bin {index}, where {count:g} "
+                    f"are observed (lowest sample: {lowest['name']}, {lowest['data'][index]:g}). "
+                    "Merge bins, or use more simulated events."
+                )
+
+
+def load_model(workspace: Mapping[str, Any], *, poi: str | None = None) -> tuple[Any, list[float]]:
+    """Model and data of a workspace.
+
+    Parameters
+    ----------
+    workspace : mapping
+        HistFactory JSON.
+    poi : str, optional
+        Another parameter of interest than the measurement's.
+
+    Returns
+    -------
+    tuple
+        ``pyhf.Model`` and the data with auxiliary data.
+
+    Raises
+    ------
+    WorkspaceError
+        pyhf refuses it.
+    """
+    import pyhf
+
+    try:
+        with np.errstate(all="ignore"):  # a factor that has no logarithm is judged by Likelihood
+            loaded = pyhf.Workspace(workspace)
+            model = loaded.model(**({} if poi is None else {"poi_name": poi}))
+            return model, [float(value) for value in loaded.data(model)]
+    except (
+        pyhf.exceptions.InvalidSpecification,
+        pyhf.exceptions.InvalidModel,
+        pyhf.exceptions.InvalidModifier,
+        pyhf.exceptions.InvalidMeasurement,
+        KeyError,
+    ) as error:
+        raise WorkspaceError(f"pyhf cannot use the workspace: {error}") from error

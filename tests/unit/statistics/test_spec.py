@@ -1,0 +1,89 @@
+"""The specification holds what the configuration says, and no functions."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from hepflow.errors import ConfigurationError
+from hepflow.schema import Config
+from hepflow.statistics import StatisticsSpec
+from hepflow.statistics.spec import NormalisationSpec, NormFactorSpec, ShapeSpec
+from tests.unit.schema.examples import valid
+
+SIMULATED = ("signal", "ttbar", "wjets")
+
+
+def changed(**sections):
+    config = valid()
+    for path, value in sections.items():
+        section, _, field = path.partition("__")
+        if field:
+            config[section][field] = value
+        else:
+            config[section] = value
+    return config
+
+
+def test_holds_the_configuration():
+    spec = StatisticsSpec.from_config(valid())
+    assert spec.poi == "mu"
+    assert spec.processes == SIMULATED
+    assert spec.data_processes == ("data",)
+    assert [(one.name, one.kind, one.observable) for one in spec.channels] == [
+        ("SR", "signal", "mass"),
+        ("CR", "control", "mass"),
+    ]
+    assert len(spec.channels[0].edges) == 21
+    assert spec.norm_factors == (
+        NormFactorSpec("mu", ("signal",), 1.0, (0.0, 20.0)),
+        NormFactorSpec("ttbar_norm", ("ttbar",), 1.0, (0.0, 10.0)),
+    )
+    assert spec.normalisations == (NormalisationSpec("lumi", 0.025, SIMULATED),)
+    assert spec.shapes == (
+        ShapeSpec("pileup", SIMULATED),
+        ShapeSpec("jes_pu", SIMULATED),
+        ShapeSpec("top_pt", ("ttbar",)),
+    )
+
+
+def test_is_plain_and_the_same_from_a_config():
+    spec = StatisticsSpec.from_config(Config(**valid()))
+    assert spec == StatisticsSpec.from_config(valid())
+    assert pickle.loads(pickle.dumps(spec)) == spec
+    hash(spec)
+
+
+def test_without_systematics_only_normalisations_stay():
+    spec = StatisticsSpec.from_config(changed(general__run_systematics=False))
+    assert spec.shapes == ()
+    assert len(spec.normalisations) == 1
+
+
+def test_only_the_chosen_processes_and_channels():
+    config = changed(general__processes=["signal", "ttbar", "data"], general__channels=["SR"])
+    spec = StatisticsSpec.from_config(config)
+    assert spec.processes == ("signal", "ttbar")
+    assert spec.data_processes == ("data",)
+    assert [one.name for one in spec.channels] == ["SR"]
+    assert spec.normalisations[0].processes == ("signal", "ttbar")
+
+
+def test_a_norm_factor_without_its_process_goes():
+    spec = StatisticsSpec.from_config(changed(general__processes=["signal", "data"]))
+    assert [one.name for one in spec.norm_factors] == ["mu"]
+    with pytest.raises(ConfigurationError, match="'mu' is not a norm factor"):
+        StatisticsSpec.from_config(changed(general__processes=["ttbar", "data"]))
+
+
+def test_correction_applies_to_processes():
+    config = valid()
+    config["corrections"][1]["applies_to"] = ["wjets"]
+    assert StatisticsSpec.from_config(config).shapes[1] == ShapeSpec("jes_pu", ("wjets",))
+
+
+def test_the_users_own_model_needs_no_norm_factor():
+    spec = StatisticsSpec.from_config(changed(statistics={"cabinetry_config": "own.yaml"}))
+    assert spec.cabinetry_config == "own.yaml"
+    assert spec.poi == ""
