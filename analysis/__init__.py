@@ -1,0 +1,1 @@
+"""Concrete analyses, each a subclass of hepflow's Analysis."""

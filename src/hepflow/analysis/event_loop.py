@@ -1,0 +1,253 @@
+"""What happens to the events of one part: the steps that an analysis may override."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hepflow.analysis import steps
+from hepflow.analysis.spec import AnalysisSpec
+from hepflow.analysis.stack import Floats, Stack, in_groups
+from hepflow.errors import InputError, did_you_mean
+from hepflow.functors import Passed, call, select
+from hepflow.histograms import (
+    Rows,
+    empty_rows,
+    fill_block,
+    fill_cutflow,
+    fill_rows,
+    join_rows,
+    observable_values,
+)
+from hepflow.lumi_mask import certified, load_certified
+from hepflow.records import NOMINAL, Dataset, RawHistograms, Variation
+from hepflow.records.histograms import AxisKey, Cutflow
+from hepflow.schema import Channel, Observable
+from hepflow.variations import correct_objects
+
+Shifts = tuple[Variation, ...]
+
+
+class EventLoop:
+    """The steps from the events of a part to its raw histograms.
+
+    The steps of one variation, in this order: `correct_objects`, `mask_objects`,
+    `select_baseline`, `certified_events` (data), `add_ghost_observables`, `select_channel`,
+    `observable`, `event_weights`. Each gets its events and returns something new. From
+    `mask_objects` on, the events of several object variations come as one longer array, one
+    variation after the other: a step treats each event by itself.
+
+    Attributes
+    ----------
+    spec : AnalysisSpec
+        What the histograms depend on.
+    """
+
+    def __init__(self, spec: AnalysisSpec) -> None:
+        self.spec = spec
+
+    # -- steps to override ---------------------------------------------------------------
+
+    def correct_objects(self, events: Any, variation: Variation, dataset: Dataset) -> Any:
+        """Events with corrected (and varied) objects.
+
+        Parameters
+        ----------
+        events
+            Uncorrected events of the part, shape (n_events,).
+        variation
+            Nominal, or the object variation to apply.
+        dataset
+            The events' normalisation group.
+        """
+        spec = self.spec
+        return correct_objects(
+            events, spec.corrections, spec.systematics, variation, dataset, spec.digests
+        )
+
+    def mask_objects(self, events: Any) -> Any:
+        """Events with only the good objects, shape (n_events,)."""
+        for i, mask in enumerate(self.spec.masks):
+            where = f"good_object_masks.analysis[{i}] ({mask.object})"
+            events = steps.apply_object_mask(events, mask, where)
+        return events
+
+    def select_baseline(self, events: Any, dataset: Dataset) -> Passed:  # noqa: ARG002 - for subclasses
+        """Which events pass the requirements of all channels."""
+        if self.spec.baseline is None:
+            return Passed(np.ones(len(events), dtype=np.bool_), ())
+        return select(self.spec.baseline, events, "baseline_selection")
+
+    def certified_events(self, events: Any, dataset: Dataset) -> Passed:
+        """Which events of data are in certified luminosity blocks; all of simulation."""
+        file = dataset.lumi_mask
+        if file is None:
+            return Passed(np.ones(len(events), dtype=np.bool_), ())
+        for name in ("run", "luminosityBlock"):
+            if name not in events.fields:
+                raise InputError(
+                    f"the list of certified runs needs the branch {name!r}; add it to "
+                    "preprocess.branches.event."
+                )
+        ranges = load_certified(file, self.spec.digests[file])
+        runs, blocks = np.asarray(events["run"]), np.asarray(events["luminosityBlock"])
+        mask = certified(runs, blocks, ranges)
+        return Passed(mask, (("certified", mask),))
+
+    def add_ghost_observables(self, events: Any) -> Any:
+        """Events with the computed columns."""
+        for i, ghost in enumerate(self.spec.ghosts):
+            events = steps.add_ghosts(events, ghost, f"ghost_observables[{i}]")
+        return events
+
+    def select_channel(self, events: Any, channel: Channel) -> Passed:
+        """Which events are in a channel."""
+        if channel.selection is None:
+            return Passed(np.ones(len(events), dtype=np.bool_), ())
+        return select(channel.selection, events, f"{self._path_of(channel)}.selection")
+
+    def observable(self, events: Any, channel: Channel, observable: Observable) -> Any:
+        """Value of an observable: one for each event, or a list for each event."""
+        where = f"{self._path_of(channel)}.observables ({observable.name})"
+        return call(observable.function, observable.use, events, where)
+
+    def event_weights(
+        self, events: Any, dataset: Dataset, variations: tuple[Variation, ...]
+    ) -> dict[str, Any]:
+        """Weights by variation, nominal first, each of shape (n_events,).
+
+        Parameters
+        ----------
+        events
+            Events of one channel, with corrected and masked objects.
+        dataset
+            The events' normalisation group.
+        variations
+            Weight variations that are wanted (others are ignored).
+        """
+        base = steps.base_weights(events, dataset, self.spec.weight_mode)
+        factors = steps.weight_factors(self.spec, events, dataset, variations)
+        return steps.combine_weights(base, factors, variations)
+
+    # -- filling -------------------------------------------------------------------------
+
+    def process_chunk(self, events: Any, metadata: Mapping[str, Any]) -> RawHistograms:
+        """Fill the histograms of one part. Pure: this is what runs on workers.
+
+        Object variations are stacked to one longer array, in blocks of at most `STACK_EVENTS`
+        events, so that each step runs once for all of them.
+
+        Parameters
+        ----------
+        events
+            Skimmed events of the part.
+        metadata
+            As the skim made it: dataset, file, entry range, counts and sums of the part.
+
+        Returns
+        -------
+        RawHistograms
+            Filled with generator weights times corrections; not yet normalised.
+        """
+        dataset = self._dataset_of(metadata)
+        variations = self.spec.variations(dataset)
+        weights = tuple(one for one in variations if one.kind == "weight")
+        shifts = (NOMINAL, *(one for one in variations if one.kind == "object"))
+        blocks: dict[AxisKey, Rows] = {}
+        cutflows: dict[str, Cutflow] = {}
+        for group in in_groups(shifts, len(events)):
+            filled, flows = self._fill(events, dataset, group, weights)
+            blocks = {
+                key: join_rows(blocks[key], rows) if key in blocks else rows
+                for key, rows in filled.items()
+            }
+            cutflows = cutflows or flows
+        return RawHistograms(
+            axes=self.spec.axes(),
+            blocks={(*key, dataset.key): rows.as_block() for key, rows in blocks.items()},
+            cutflows={(channel, dataset.key): flow for channel, flow in cutflows.items()},
+            ledger=steps.ledger_of([metadata]),
+        )
+
+    def _fill(
+        self, events: Any, dataset: Dataset, shifts: Shifts, weights: Shifts
+    ) -> tuple[dict[AxisKey, Rows], dict[str, Cutflow]]:
+        """Fill all channels for some object variations, and for the weights with nominal."""
+        if not len(events):
+            return self._empty(shifts, weights, self.spec.channels), {}
+        base = steps.base_weights(events, dataset, self.spec.weight_mode)
+        stack = Stack.of([self.correct_objects(events, one, dataset) for one in shifts], base)
+        stack = replace(stack, events=self.mask_objects(stack.events))
+        flow = [stack.step("skimmed", np.ones(len(stack.base), dtype=np.bool_))]
+        for select_events in (self.select_baseline, self.certified_events):
+            passed = select_events(stack.events, dataset)
+            flow += [stack.step(name, mask) for name, mask in passed.steps]
+            stack = stack.select(passed.mask)
+        stack = replace(stack, events=self.add_ghost_observables(stack.events))
+        blocks: dict[AxisKey, Rows] = {}
+        cutflows: dict[str, Cutflow] = {}
+        for channel in self.spec.channels:
+            passed = self.select_channel(stack.events, channel)
+            chosen = stack.select(passed.mask)
+            filled, nominal = self._fill_channel(chosen, channel, dataset, shifts, weights)
+            blocks.update(filled)
+            if shifts[0] is NOMINAL:
+                own = [stack.step(name, mask) for name, mask in passed.steps]
+                last = ("corrected", np.ones(len(nominal), dtype=np.bool_), nominal)
+                cutflows[channel.name] = fill_cutflow([*flow, *own, last])
+        return blocks, cutflows
+
+    def _fill_channel(
+        self, stack: Stack, channel: Channel, dataset: Dataset, shifts: Shifts, weights: Shifts
+    ) -> tuple[dict[AxisKey, Rows], Floats]:
+        """Fill one channel, and return the weights of its nominal events."""
+        if not len(stack.base):
+            return self._empty(shifts, weights, (channel,)), np.zeros(0)
+        first = int((stack.shift == 0).sum()) if shifts[0] is NOMINAL else 0
+        nominal = self._weights(stack.events[:first], dataset, weights)
+        shifted = self._weights(stack.events[first:], dataset, ())["nominal"]
+        rows = stack.shift[first:] - (1 if shifts[0] is NOMINAL else 0)
+        names = tuple(one.name for one in shifts if one is not NOMINAL)
+        axes = self.spec.axes()
+        blocks = {}
+        for observable in channel.observables:
+            key = (channel.name, observable.name)
+            where = f"{self._path_of(channel)}.observables ({observable.name})"
+            result = self.observable(stack.events, channel, observable)
+            values = observable_values(result, len(stack.base), where)
+            head, tail = values.split(first)
+            own = (fill_block(head, nominal, axes[key]),) if shifts[0] is NOMINAL else ()
+            others = fill_rows(tail, shifted, rows, names, axes[key])
+            blocks[key] = join_rows(*own, others)
+        return blocks, nominal["nominal"]
+
+    def _weights(self, events: Any, dataset: Dataset, variations: Shifts) -> dict[str, Floats]:
+        if not len(events):
+            names = ("nominal", *(one.name for one in variations))
+            return dict.fromkeys(names, np.zeros(0))
+        return self.event_weights(events, dataset, variations)
+
+    def _empty(
+        self, shifts: Shifts, weights: Shifts, channels: tuple[Channel, ...]
+    ) -> dict[AxisKey, Rows]:
+        names = [one.name for one in shifts]
+        if shifts[0] is NOMINAL:
+            names[1:1] = [one.name for one in weights]
+        wanted = {channel.name for channel in channels}
+        axes = {key: axis for key, axis in self.spec.axes().items() if key[0] in wanted}
+        return {key: empty_rows(tuple(names), axis) for key, axis in axes.items()}
+
+    def _path_of(self, channel: Channel) -> str:
+        names = [one.name for one in self.spec.channels]
+        position = self.spec.channel_positions[names.index(channel.name)]
+        return f"channels[{position}] ({channel.name})"
+
+    def _dataset_of(self, metadata: Mapping[str, Any]) -> Dataset:
+        key = metadata["dataset"]
+        if key not in self.spec.datasets:
+            hint = did_you_mean(key, self.spec.datasets)
+            raise InputError(f"the configuration has no dataset {key!r}. {hint}")
+        return self.spec.datasets[key]

@@ -1,0 +1,193 @@
+"""The order of what happens to events, as pure functions around the overridable steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepflow.analysis.spec import AnalysisSpec
+from hepflow.corrections import Choice, correction_values, per_event, sources_of
+from hepflow.errors import MaskError, UserFunctionError
+from hepflow.events import replace_object
+from hepflow.functors import call
+from hepflow.normalisation import event_weights, generator_weights
+from hepflow.records import Dataset, Ledger, PartCounts, Variation
+from hepflow.schema import GhostObservable, GoodObjectMask, Systematic
+from hepflow.variations import applies, mask_object, varied_function
+
+Floats = NDArray[np.float64]
+
+
+def ledger_of(parts: Iterable[Mapping[str, Any]]) -> Ledger:
+    """Ledger of parts, from the metadata that comes with their events."""
+    counts: list[PartCounts] = []
+    events: dict[str, dict[str, int]] = {}
+    runs: dict[str, dict[str, float]] = {}
+    files: dict[str, int] = {}
+    for one in parts:
+        counts.append(_counts_of(one))
+        dataset, file = one["dataset"], one["file"]
+        if one.get("file_nevts") is not None:
+            events.setdefault(dataset, {})[file] = one["file_nevts"]
+        if one.get("file_runs_sum") is not None:
+            runs.setdefault(dataset, {})[file] = one["file_runs_sum"]
+        if one.get("n_files") is not None:
+            files[dataset] = one["n_files"]
+    return Ledger(
+        parts={part.item_key: part for part in counts},
+        file_events=events,
+        runs_sums=runs,
+        files_expected=files,
+    )
+
+
+def _counts_of(metadata: Mapping[str, Any]) -> PartCounts:
+    return PartCounts(
+        dataset=metadata["dataset"],
+        file=metadata["file"],
+        entrystart=metadata["entrystart"],
+        entrystop=metadata["entrystop"],
+        nevts=metadata["part_nevts"],
+        sum_weights=metadata["part_sum_weights"],
+        sum_signs=metadata.get("part_sum_signs", metadata["part_sum_weights"]),
+    )
+
+
+def base_weights(events: Any, dataset: Dataset, weight_mode: str) -> Floats:
+    """Generator weight (or its sign) of each event; 1 for data. Shape (n_events,)."""
+    if dataset.is_data or dataset.weight_branch is None:
+        return np.ones(len(events))
+    raw = np.asarray(events[dataset.weight_branch])
+    return event_weights(generator_weights(raw, len(events)), weight_mode)
+
+
+def apply_object_mask(events: Any, mask: GoodObjectMask, where: str) -> Any:
+    """Keep the objects that the configured function accepts.
+
+    Raises
+    ------
+    MaskError
+        If the function's result does not have one boolean for each object.
+    """
+    import awkward as ak
+
+    result = ak.Array(call(mask.function, mask.use, events, where))
+    target = events[mask.object]
+    if len(result) != len(target) or result.ndim != target.ndim:
+        raise MaskError(f"{where}: expected one value for each {mask.object} of each event.")
+    if target.ndim > 1 and not ak.all(ak.num(result, axis=1) == ak.num(target, axis=1)):
+        raise MaskError(f"{where}: its lists differ in length from those of {mask.object}.")
+    if target.ndim == 1:
+        raise MaskError(f"{where}: {mask.object} is one for each event and cannot be masked.")
+    return mask_object(events, mask.object, result)
+
+
+def add_ghosts(events: Any, ghost: GhostObservable, where: str) -> Any:
+    """Compute ghost observables and put them where the configuration says.
+
+    Raises
+    ------
+    UserFunctionError
+        If the function does not return one column for each name.
+    """
+    result = call(ghost.function, ghost.use, events, where)
+    values = list(result) if isinstance(result, (tuple, list)) else [result]
+    if len(values) != len(ghost.names):
+        raise UserFunctionError(
+            f"{where}: returned {len(values)} columns for {len(ghost.names)} names "
+            f"({', '.join(ghost.names)})."
+        )
+    one_for_all = len(ghost.collections) == 1
+    collections = ghost.collections * len(ghost.names) if one_for_all else ghost.collections
+    for name, collection, value in zip(ghost.names, collections, values, strict=True):
+        events = _put(events, collection, name, value, where)
+    return events
+
+
+def _put(events: Any, collection: str, name: str, value: Any, where: str) -> Any:
+    import awkward as ak
+
+    if len(value) != len(events):
+        raise UserFunctionError(
+            f"{where}: {name!r} has {len(value)} entries for {len(events)} events."
+        )
+    if collection == "event":
+        return ak.with_field(events, value, name)
+    if collection in events.fields:
+        return replace_object(events, collection, ak.with_field(events[collection], value, name))
+    return replace_object(events, collection, ak.zip({name: value}, depth_limit=1))
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor of the event weight, and its values when its sources move."""
+
+    nominal: Floats  # shape (n_events,)
+    varied: Mapping[str, Floats]  # variation name -> shape (n_events,)
+
+
+def weight_factors(
+    spec: AnalysisSpec, events: Any, dataset: Dataset, variations: tuple[Variation, ...]
+) -> list[Factor]:
+    """Evaluate each event correction and each weight systematic once for what is wanted."""
+    wanted = [one for one in variations if one.kind == "weight"]
+    factors = [
+        _correction_factor(spec, i, events, wanted)
+        for i, one in enumerate(spec.corrections)
+        if one.type == "event" and applies(one.applies_to, dataset)
+    ]
+    for i, source in enumerate(spec.systematics):
+        mine = [one for one in wanted if one.source == source.name]
+        if source.type == "event" and mine:
+            factors.append(_source_factor(source, f"systematics[{i}]", events, mine))
+    return factors
+
+
+def _correction_factor(
+    spec: AnalysisSpec, position: int, events: Any, wanted: list[Variation]
+) -> Factor:
+    correction = spec.corrections[position]
+    where = f"corrections[{position}] ({correction.name})"
+    digest = spec.digests.get(correction.file or "", "")
+
+    def value(choice: Choice) -> Floats:
+        found = correction_values(correction, digest, events, choice, where)
+        return per_event(found, len(events), correction.reduce, where)
+
+    mine = [one for one in wanted if one.source in sources_of(correction)]
+    varied = {one.name: value(Choice(one.source, one.direction)) for one in mine}
+    return Factor(value(Choice()), varied)
+
+
+def _source_factor(source: Systematic, path: str, events: Any, mine: list[Variation]) -> Factor:
+    where = f"{path} ({source.name})"
+    varied = {}
+    for one in mine:
+        result = call(varied_function(source, one), source.use, events, where)
+        varied[one.name] = per_event(result, len(events), "prod", where)
+    return Factor(np.ones(len(events)), varied)
+
+
+def combine_weights(
+    base: Floats, factors: list[Factor], variations: tuple[Variation, ...]
+) -> dict[str, Floats]:
+    """Weights of nominal and of each weight variation, nominal first.
+
+    The nominal weight is the product of all factors; a variation replaces one of them and
+    keeps all others.
+    """
+    nominal = base.copy()
+    for factor in factors:
+        nominal = nominal * factor.nominal
+    weights = {"nominal": nominal}
+    for variation in variations:
+        if variation.kind == "weight":
+            product = base
+            for factor in factors:
+                product = product * factor.varied.get(variation.name, factor.nominal)
+            weights[variation.name] = product
+    return weights

@@ -1,0 +1,71 @@
+"""``hepflow run``: the whole chain of one configuration."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hepflow.cli.arguments import (
+    OVERRIDES_HELP,
+    STATUS_HELP,
+    Parser,
+    add_analysis_option,
+    add_config_options,
+    parse_with_overrides,
+)
+from hepflow.cli.references import find_modules_here, load_analysis, load_config
+
+if TYPE_CHECKING:
+    from hepflow.cli.endings import Guard
+
+_DESCRIPTION = "Run the whole chain: metadata, skim, histograms, fit, limit and plots."
+
+
+def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:
+    """Run the command; exit status."""
+    find_modules_here()
+    return run_chain(arguments, guard, prog)
+
+
+def run_chain(
+    arguments: Sequence[str],
+    guard: Guard,
+    prog: str,
+    config: str | None = None,
+    analysis: str | None = None,
+) -> int:
+    """Run the chain that the words on the command line ask for; exit status.
+
+    Raises
+    ------
+    HepflowError
+        If the input is wrong or a stage fails.
+    """
+    began = time.perf_counter()
+    parser = Parser(
+        prog=prog, description=_DESCRIPTION, epilog=f"{OVERRIDES_HELP}\n\n{STATUS_HELP}"
+    )
+    add_config_options(parser, config)
+    add_analysis_option(parser, analysis)
+    options, overrides = parse_with_overrides(parser, arguments)
+
+    from hepflow.logging import setup_logging
+
+    find_modules_here(first=False)
+    setup_logging("DEBUG" if guard.debug else "INFO")
+    configured = load_config(options.config, overrides)
+    chosen = load_analysis(options.analysis) if options.analysis else None
+    guard.logs = Path(configured.general.output_dir) / "logs"
+    setup_logging("DEBUG" if guard.debug else "INFO", guard.logs / "hepflow.log")
+
+    from hepflow import pipeline
+    from hepflow.cli.summary import show_summary, summarise
+
+    result = pipeline.run(configured, chosen)
+    cpu_seconds = sum(os.times()[:4])  # own and of the workers, which have ended
+    summary = summarise(result, cpu_seconds, time.perf_counter() - began)
+    show_summary(summary, options.json)
+    return result.exit_status

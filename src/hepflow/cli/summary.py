@@ -1,0 +1,91 @@
+"""The last lines of a run: the limit, where things are, and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from hepflow.cli.endings import say
+from hepflow.cli.output import show
+
+if TYPE_CHECKING:
+    from hepflow.pipeline import RunResult
+    from hepflow.records import FitResult, LimitResult
+
+
+def summarise(result: RunResult, cpu_seconds: float, wall_seconds: float) -> dict[str, Any]:
+    """What a run gave, as plain values.
+
+    Parameters
+    ----------
+    result
+        The run.
+    cpu_seconds, wall_seconds
+        Of the whole command [s], workers included: a little more than those of the run.
+
+    Returns
+    -------
+    dict
+        Limit and best fit (None where there is none), folders as text, times [s].
+    """
+    output = result.output_dir.resolve()
+    return {
+        "exit_status": result.exit_status,
+        "problems": list(result.problems),
+        "limit": _limit(result.limit),
+        "fit": _fit(result.fit),
+        "output_dir": str(output),
+        "plots_dir": str(result.plots_dir.resolve()),
+        "report": str(output / "report" / "run.json"),
+        "cpu_seconds": round(cpu_seconds, 1),
+        "wall_seconds": round(wall_seconds, 1),
+    }
+
+
+def show_summary(summary: Mapping[str, Any], json_file: str | None) -> None:
+    """Show the summary as lines for people and, if wanted, write it as JSON."""
+    show(list(_lines(summary)), summary, json_file)
+    for problem in summary["problems"]:
+        say(f"not a success: {problem}")
+
+
+def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    limit, fit = summary["limit"], summary["fit"]
+    lines = []
+    if fit:
+        lines.append((f"Best fit of {fit['poi']}", f"{fit['value']:.4g} +- {fit['error']:.3g}"))
+    if limit:
+        name = f"Upper limit on {limit['poi']} ({100 * limit['confidence_level']:g} % CL)"
+        low, median, high = limit["expected"][1:4]
+        observed = limit["observed"]
+        lines += [
+            (name, "observed " + ("not given" if observed is None else f"{observed:.4g}")),
+            ("", f"expected {median:.4g} (68 %: {low:.4g} to {high:.4g})"),
+        ]
+    seconds = f"{summary['cpu_seconds']:.1f} s CPU, workers included"
+    return [
+        *lines,
+        ("Plots", summary["plots_dir"]),
+        ("All results", summary["output_dir"]),
+        ("Report", summary["report"]),
+        ("Time", f"{seconds}; {summary['wall_seconds']:.1f} s wall clock"),
+    ]
+
+
+def _limit(limit: LimitResult | None) -> dict[str, Any] | None:
+    if limit is None:
+        return None
+    return {
+        "poi": limit.poi,
+        "confidence_level": limit.confidence_level,
+        "observed": limit.observed,
+        "expected": list(limit.expected),
+        "expected_kind": limit.expected_kind,
+    }
+
+
+def _fit(fit: FitResult | None) -> dict[str, Any] | None:
+    if fit is None or not fit.converged:
+        return None  # a fit that did not converge is never shown as a result
+    value, error = fit.value(fit.poi)
+    return {"poi": fit.poi, "value": value, "error": error}

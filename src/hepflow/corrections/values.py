@@ -1,0 +1,145 @@
+"""Values of a configured correction on events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepflow.corrections.files import evaluate, open_correction
+from hepflow.errors import CorrectionError
+from hepflow.functors import columns, run_user_code
+from hepflow.schema import Correction
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which value of a correction is wanted."""
+
+    source: str | None = None  # None: nominal
+    direction: str = "nominal"  # "up" or "down" with a source
+
+
+def sources_of(correction: Correction) -> tuple[str, ...]:
+    """Names of the uncertainty sources of a correction."""
+    own = (correction.name,) if correction.up_and_down_idx else ()
+    return own + tuple(source.name for source in correction.uncertainty_sources)
+
+
+def correction_values(
+    correction: Correction, digest: str, events: Any, choice: Choice, where: str
+) -> Any:
+    """Value of a correction on events: flat, or jagged like its inputs.
+
+    Raises
+    ------
+    CorrectionError
+        If the file or the inputs do not fit.
+    UserFunctionError
+        If a configured function raises.
+    """
+    arguments = columns(events, correction.use, where)
+    if not correction.use_correctionlib:
+        function = _function_for(correction, choice)
+        return run_user_code(lambda: function(*arguments), function, where)
+    transform = correction.transform_in
+    if transform is not None:
+        result = run_user_code(lambda: transform(*arguments), transform, where)
+        arguments = list(result) if isinstance(result, (tuple, list)) else [result]
+    evaluator = open_correction(correction.file or "", correction.key or "", digest)
+    try:
+        flat, structure = _flatten(arguments)
+        values = evaluate(evaluator, flat, _index_for(correction, choice), correction.out_of_range)
+    except CorrectionError as error:
+        error.add_note(f"configured at {where}")
+        raise
+    return _unflatten(values, structure, len(events))
+
+
+def _function_for(correction: Correction, choice: Choice) -> Any:
+    if choice.source is not None:
+        for source in correction.uncertainty_sources:
+            if source.name == choice.source:
+                return source.up_function if choice.direction == "up" else source.down_function
+    return correction.nominal_function
+
+
+def _index_for(correction: Correction, choice: Choice) -> str | None:
+    pair = correction.up_and_down_idx if choice.source == correction.name else None
+    for source in correction.uncertainty_sources:
+        if source.name == choice.source:
+            pair = source.up_and_down_idx
+    if pair is None or choice.source is None:
+        return correction.nominal_idx
+    return pair[0] if choice.direction == "up" else pair[1]
+
+
+def _flatten(arguments: Sequence[Any]) -> tuple[list[Any], Any]:
+    """Flatten jagged inputs; flat ones beside them are repeated for each object.
+
+    Raises
+    ------
+    CorrectionError
+        If jagged inputs belong to different objects: equal totals would hide it.
+    """
+    import awkward as ak
+
+    jagged = [one for one in arguments if isinstance(one, ak.Array) and one.ndim > 1]
+    if not jagged:
+        return [one if isinstance(one, str) else _numbers(one) for one in arguments], None
+    counts = ak.num(jagged[0], axis=1)
+    if any(not ak.array_equal(ak.num(one, axis=1), counts) for one in jagged[1:]):
+        raise CorrectionError(
+            "the inputs of a correction have different numbers of objects in the same event; "
+            "take all columns from one object."
+        )
+    flat: list[Any] = []
+    for one in arguments:
+        if isinstance(one, str):
+            flat.append(one)
+        elif isinstance(one, ak.Array) and one.ndim > 1:
+            flat.append(_numbers(ak.flatten(one, axis=1)))
+        else:
+            flat.append(np.repeat(_numbers(one), ak.to_numpy(counts)))
+    return flat, counts
+
+
+def _numbers(values: Any) -> Floats:
+    import awkward as ak
+
+    return np.asarray(ak.to_numpy(values) if isinstance(values, ak.Array) else values, np.float64)
+
+
+def _unflatten(values: Floats, counts: Any, length: int) -> Any:
+    import awkward as ak
+
+    if counts is not None:
+        return ak.unflatten(values, counts)
+    return np.broadcast_to(values, (length,)) if values.shape in {(), (1,)} else values
+
+
+def per_event(values: Any, length: int, reduce: str, where: str) -> Floats:
+    """One factor for each event: jagged values are multiplied (or summed) over the objects.
+
+    Raises
+    ------
+    CorrectionError
+        If there is not one finite number for each event.
+    """
+    import awkward as ak
+
+    if isinstance(values, ak.Array) and values.ndim > 1:
+        values = ak.prod(values, axis=1) if reduce == "prod" else ak.sum(values, axis=1)
+    flat = _numbers(values)
+    flat = np.broadcast_to(flat, (length,)) if flat.ndim == 0 else flat
+    if flat.shape != (length,):
+        raise CorrectionError(f"{where}: gave {flat.shape[0]} factors for {length} events.")
+    if not np.isfinite(flat).all():
+        bad = int((~np.isfinite(flat)).sum())
+        raise CorrectionError(f"{where}: {bad} of {length} factors are not finite numbers.")
+    return np.asarray(flat, dtype=np.float64)

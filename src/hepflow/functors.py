@@ -1,0 +1,157 @@
+"""Call a configured function on columns of the events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepflow.errors import MaskError, MissingBranch, UserFunctionError, did_you_mean
+
+Mask = NDArray[np.bool_]
+Use = Iterable[tuple[str, str | None]]
+
+
+def column(events: Any, collection: str, field: str | None, where: str) -> Any:
+    """One column, or a whole object, of the events.
+
+    Raises
+    ------
+    MissingBranch
+        If the events do not carry it.
+    """
+    record = events if collection == "event" else _field(events, collection, where, "object")
+    return record if field is None else _field(record, field, where, f"column of {collection!r}")
+
+
+def _field(record: Any, name: str, where: str, kind: str) -> Any:
+    if name not in record.fields:
+        hint = did_you_mean(name, record.fields)
+        raise MissingBranch(
+            f"{where}: {name!r} is not an {kind}. {hint} Add it to preprocess.branches, or compute "
+            "it as a ghost observable."
+            if kind == "object"
+            else f"{where}: {name!r} is not a {kind}. {hint} Add it to preprocess.branches."
+        )
+    return record[name]
+
+
+def columns(events: Any, use: Use, where: str) -> list[Any]:
+    """Columns in the order of `use`."""
+    return [column(events, collection, field, where) for collection, field in use]
+
+
+def call(
+    function: Callable[..., Any],
+    use: Use,
+    events: Any,
+    where: str,
+    kwargs: Mapping[str, Any] | None = None,
+) -> Any:
+    """Call a user's function on columns of the events.
+
+    Parameters
+    ----------
+    where
+        Path in the configuration, for messages.
+
+    Raises
+    ------
+    UserFunctionError
+        If the function raises; its own error is the cause.
+    """
+    arguments = columns(events, use, where)
+    return run_user_code(lambda: function(*arguments, **(kwargs or {})), function, where)
+
+
+def run_user_code(thunk: Callable[[], Any], function: Callable[..., Any] | None, where: str) -> Any:
+    """Run code of the user and say where it came from when it raises."""
+    try:
+        return thunk()
+    except Exception as error:
+        name = describe(function)
+        first = (str(error).strip() or "no message").splitlines()[0]
+        raise UserFunctionError(
+            f"{where}: {name} raised {type(error).__name__}: {first}"
+        ) from error
+
+
+def describe(function: Any) -> str:
+    """Name a function for a message: ``module.name``."""
+    module = getattr(function, "__module__", None)
+    name = getattr(function, "__qualname__", None) or repr(function)
+    return f"{module}.{name}" if module else name
+
+
+@dataclass(frozen=True)
+class Passed:
+    """Which events pass, and the requirements on the way."""
+
+    mask: Mask  # shape (n_events,)
+    steps: tuple[tuple[str, Mask], ...]  # (name, cumulative mask), the last one is `mask`
+
+
+def as_mask(result: Any, length: int, where: str) -> Mask:
+    """Turn what a function returned into a flat mask.
+
+    Raises
+    ------
+    MaskError
+        If its length is not that of the events, it is not boolean or has missing values.
+    """
+    import awkward as ak
+
+    if result is None or np.isscalar(result):
+        raise MaskError(f"{where}: returned {result!r}, expected one value for each event.")
+    array = ak.Array(result) if not isinstance(result, ak.Array) else result
+    if len(array) != length:
+        raise MaskError(
+            f"{where}: returned a mask of {len(array)} entries for {length} events. A selection "
+            "returns exactly one value for each event."
+        )
+    if array.ndim != 1:
+        raise MaskError(
+            f"{where}: returned a nested mask. Expected one value for each event; use ak.any or "
+            "ak.all over the objects."
+        )
+    if ak.any(ak.is_none(array)):
+        raise MaskError(f"{where}: the mask has missing values. Fill them: ak.fill_none(x, False).")
+    flat = ak.to_numpy(array)
+    if len(flat) and flat.dtype != np.bool_:
+        raise MaskError(f"{where}: the mask has type {flat.dtype}, expected bool.")
+    return np.asarray(flat, dtype=np.bool_)
+
+
+def as_passed(result: Any, length: int, where: str, name: str = "selection") -> Passed:
+    """Turn a PackedSelection or a mask into what passes; a selection's last name is the mask."""
+    names = getattr(result, "names", None)
+    if names is None or not hasattr(result, "all"):
+        mask = as_mask(result, length, where)
+        return Passed(mask, ((name, mask),))
+    if not names:
+        raise MaskError(f"{where}: the PackedSelection has no requirement.")
+    final = as_mask(result.all(names[-1]), length, where)
+    steps: list[tuple[str, Mask]] = []
+    running = np.ones(length, dtype=np.bool_)
+    for step in names[:-1]:
+        running = running & as_mask(result.all(step), length, where)
+        steps.append((str(step), running))
+    steps.append((str(names[-1]), final))
+    return Passed(final, tuple(steps))
+
+
+def select(selection: Any, events: Any, where: str) -> Passed:
+    """Apply a configured selection: one function, or named cuts that are all required."""
+    if selection.function is not None:
+        result = call(selection.function, selection.use, events, where)
+        return as_passed(result, len(events), where)
+    running = np.ones(len(events), dtype=np.bool_)
+    steps: list[tuple[str, Mask]] = []
+    for i, cut in enumerate(selection.cuts):
+        place = f"{where}.cuts[{i}]"
+        running = running & as_mask(call(cut.function, cut.use, events, place), len(events), place)
+        steps.append((cut.name, running))
+    return Passed(running, tuple(steps))

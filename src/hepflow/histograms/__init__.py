@@ -1,0 +1,42 @@
+"""Fill histograms, keep them, and write them for others."""
+
+from hepflow.histograms.files import (
+    LOSSLESS_FILE,
+    ROOT_FILE,
+    histogram_key,
+    read_histograms,
+    write_histograms,
+    write_lossless,
+    write_root,
+)
+from hepflow.histograms.fill import (
+    Rows,
+    Values,
+    empty_rows,
+    fill_block,
+    fill_cutflow,
+    fill_rows,
+    join_rows,
+    observable_values,
+)
+from hepflow.histograms.raw import read_raw, write_raw
+
+__all__ = [
+    "LOSSLESS_FILE",
+    "ROOT_FILE",
+    "Rows",
+    "Values",
+    "empty_rows",
+    "fill_block",
+    "fill_cutflow",
+    "fill_rows",
+    "histogram_key",
+    "join_rows",
+    "observable_values",
+    "read_histograms",
+    "read_raw",
+    "write_histograms",
+    "write_lossless",
+    "write_raw",
+    "write_root",
+]

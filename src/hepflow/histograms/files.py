@@ -1,0 +1,172 @@
+"""Histograms for others: a ROOT file, and a lossless zip that hist reads."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hepflow.errors import MissingArtifact, StorageError
+from hepflow.records import Axis, Block, Cutflow, HistogramSet, Ledger
+from hepflow.storage import atomic_writer
+
+MADE_BY = "histogramming (general.run_histogramming)"
+ROOT_FILE = "histograms.root"
+LOSSLESS_FILE = "histograms.zip"
+FORMAT = 1
+_META = "hepflow.json"
+
+
+def histogram_key(channel: str, observable: str, process: str, variation: str = "nominal") -> str:
+    """Key in the ROOT file: ``channel__observable__process[__source_up|down]``."""
+    suffix = "" if variation == "nominal" else f"__{variation}"
+    return f"{channel}__{observable}__{process}{suffix}"
+
+
+def write_histograms(histograms: HistogramSet, folder: Path) -> tuple[Path, Path]:
+    """Write ``histograms.root`` and ``histograms.zip`` into a folder."""
+    return (
+        write_root(histograms, folder / ROOT_FILE),
+        write_lossless(histograms, folder / LOSSLESS_FILE),
+    )
+
+
+def _all_templates(histograms: HistogramSet) -> Iterator[tuple[str, Axis, Any]]:
+    for (channel, observable, process), block in histograms.blocks.items():
+        axis = histograms.axes[channel, observable]
+        for name in block.variations:
+            yield histogram_key(channel, observable, process, name), axis, block.template(name)
+
+
+def write_root(histograms: HistogramSet, path: Path) -> Path:
+    """Write one TH1D for each channel, observable, process and variation, flow included."""
+    import uproot
+
+    with atomic_writer(path) as temporary, uproot.recreate(temporary) as file:
+        for key, axis, template in _all_templates(histograms):
+            file[key] = _to_th1d(axis, template)
+    return path
+
+
+def _to_th1d(axis: Axis, template: Any) -> Any:
+    """Build a TH1D; entries are the effective number of entries, as there are weights."""
+    import uproot
+
+    edges = np.asarray(axis.edges, dtype=np.float64)
+    inner = template.sumw[1:-1]
+    centres = (edges[:-1] + edges[1:]) / 2
+    total2 = float(template.sumw2.sum())
+    effective = float(template.sumw.sum()) ** 2 / total2 if total2 else 0.0
+    return uproot.writing.identify.to_TH1x(
+        fName=None,
+        fTitle=axis.label or axis.name,
+        data=template.sumw,
+        fEntries=effective,
+        fTsumw=float(inner.sum()),
+        fTsumw2=float(template.sumw2[1:-1].sum()),
+        fTsumwx=float((inner * centres).sum()),
+        fTsumwx2=float((inner * centres**2).sum()),
+        fSumw2=template.sumw2,
+        fXaxis=uproot.writing.identify.to_TAxis(
+            fName="xaxis",
+            fTitle=axis.label or axis.name,
+            fNbins=axis.n_bins,
+            fXmin=float(edges[0]),
+            fXmax=float(edges[-1]),
+            fXbins=None if _uniform(edges) else edges,
+        ),
+    )
+
+
+def _uniform(edges: np.ndarray[Any, Any]) -> bool:
+    return bool(np.array_equal(edges, np.linspace(edges[0], edges[-1], len(edges))))
+
+
+def write_lossless(histograms: HistogramSet, path: Path) -> Path:
+    """Write all histograms with `uhi.io` and everything else that belongs to them."""
+    import uhi.io.zip
+
+    meta = {
+        "format": FORMAT,
+        "axes": [[list(k), a.name, a.label, list(a.edges)] for k, a in histograms.axes.items()],
+        "blocks": [[list(k), list(b.variations)] for k, b in histograms.blocks.items()],
+        "cutflows": [
+            [list(k), list(f.names), f.counts.tolist(), f.sumw.tolist(), f.sumw2.tolist()]
+            for k, f in histograms.cutflows.items()
+        ],
+        "data_processes": sorted(histograms.data_processes),
+        "luminosity": dict(histograms.luminosity),
+        "ledger": histograms.ledger.to_json(),
+        "process_of": dict(histograms.process_of),
+    }
+    with (
+        atomic_writer(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        archive.writestr(_fixed(_META), json.dumps(meta))
+        for channel, observable in histograms.axes:
+            name = f"{channel}__{observable}"
+            uhi.io.zip.write(archive, name, histograms.hist(channel, observable))
+    return path
+
+
+def _fixed(name: str) -> zipfile.ZipInfo:
+    """Entry with a fixed time, so that equal contents give equal bytes."""
+    info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    info.compress_type = zipfile.ZIP_DEFLATED
+    return info
+
+
+def read_histograms(path: Path) -> HistogramSet:
+    """Read what `write_lossless` wrote.
+
+    Raises
+    ------
+    MissingArtifact
+        If the file is not there.
+    StorageError
+        If it is broken.
+    """
+    import hist
+    import uhi.io.zip
+
+    if not path.exists():
+        raise MissingArtifact(f"{path} is not there; {MADE_BY} makes it.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            meta = json.loads(archive.read(_META))
+            axes = {tuple(k): Axis(n, text, tuple(e)) for k, n, text, e in meta["axes"]}
+            full: dict[Any, Any] = {
+                key: hist.Hist(uhi.io.zip.read(archive, f"{key[0]}__{key[1]}")) for key in axes
+            }
+    except (OSError, zipfile.BadZipFile, ValueError, KeyError) as error:
+        raise StorageError(f"{path}: cannot be read ({error}). Delete it and run again.") from error
+    return HistogramSet(
+        axes=axes,
+        blocks={tuple(k): _block_of(full[k[0], k[1]], k[2], names) for k, names in meta["blocks"]},
+        cutflows={
+            tuple(k): Cutflow(tuple(names), np.array(counts), np.array(w), np.array(w2))
+            for k, names, counts, w, w2 in meta["cutflows"]
+        },
+        data_processes=frozenset(meta["data_processes"]),
+        luminosity=meta["luminosity"],
+        ledger=Ledger.from_json(meta["ledger"]),
+        process_of=meta["process_of"],
+    )
+
+
+def _block_of(histogram: Any, process: str, names: list[str]) -> Block:
+    view = histogram.view(flow=True)
+    position = list(histogram.axes["process"]).index(process)
+    present = list(histogram.axes["variation"])
+    columns = [present.index(name) for name in names]
+    chosen = view[:, position, :][:, columns]
+    return Block(
+        tuple(names),
+        np.ascontiguousarray(chosen["value"].T),
+        np.ascontiguousarray(chosen["variance"].T),
+    )

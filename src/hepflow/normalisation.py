@@ -1,0 +1,147 @@
+"""From raw sums to expected events: cross-section times luminosity over sum of weights, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepflow.errors import NormalisationError
+from hepflow.records import Dataset, HistogramSet, Ledger, RawHistograms
+from hepflow.records.histograms import Block, BlockKey, Cutflow, CutflowKey
+
+RUNS_TOLERANCE = 1e-3  # relative difference that means that somebody skimmed the file
+
+
+def generator_weights(raw: NDArray[np.generic] | None, length: int) -> NDArray[np.float64]:
+    """Generator weights as float64; ones for data, which has none."""
+    return np.ones(length) if raw is None else np.asarray(raw, dtype=np.float64)
+
+
+def event_weights(weights: NDArray[np.float64], weight_mode: str) -> NDArray[np.float64]:
+    """Weight of each event before corrections: the generator weight or its sign (0 for 0)."""
+    return np.sign(weights) if weight_mode == "sign" else weights
+
+
+def check_runs(
+    dataset: str, sum_events: float, sum_runs: float, *, tolerance: float = RUNS_TOLERANCE
+) -> None:
+    """Compare the sum of weights over events with that of the Runs tree.
+
+    Raises
+    ------
+    NormalisationError
+        If they differ by more than `tolerance`: somebody skimmed the files.
+    """
+    scale = max(abs(sum_events), abs(sum_runs))
+    if scale and abs(sum_events - sum_runs) > tolerance * scale:
+        raise NormalisationError(
+            f"dataset {dataset!r}: the generator weights of its events add up to {sum_events:.6g}, "
+            f"but its Runs trees say {sum_runs:.6g}. The files were skimmed before. Set "
+            "sumw_source of this dataset to 'runs' (all events that were generated) or 'events' "
+            "(only those in the files)."
+        )
+
+
+def denominator(dataset: Dataset, ledger: Ledger, weight_mode: str) -> float:
+    """Sum of generator weights that a dataset is normalised to.
+
+    Raises
+    ------
+    NormalisationError
+        If the sum is zero, or the Runs trees are wanted but cannot be used.
+    """
+    if dataset.sumw_source == "runs":
+        return _sum_of_runs(dataset, ledger, weight_mode)
+    total = ledger.totals(dataset.key).sum_for(weight_mode)
+    if total == 0 and ledger.totals(dataset.key).nevts:
+        raise NormalisationError(f"dataset {dataset.key!r}: its generator weights add up to zero.")
+    return total
+
+
+def _sum_of_runs(dataset: Dataset, ledger: Ledger, weight_mode: str) -> float:
+    if weight_mode == "sign":
+        raise NormalisationError(
+            f"dataset {dataset.key!r}: Runs trees have no sum of signs. Use sumw_source 'events' "
+            "or weight_mode 'generator'."
+        )
+    sums, sizes = ledger.runs_sums.get(dataset.key, {}), ledger.file_events.get(dataset.key, {})
+    read: dict[str, int] = {}
+    for part in ledger.parts_of(dataset.key):
+        read[part.file] = read.get(part.file, 0) + part.nevts
+    for file, events in read.items():
+        if file not in sums:
+            raise NormalisationError(f"dataset {dataset.key!r}: {file} has no Runs tree.")
+        if events != sizes.get(file):
+            raise NormalisationError(
+                f"dataset {dataset.key!r}: sumw_source 'runs' needs complete files, but of {file} "
+                f"{events} of {sizes.get(file)} events were processed."
+            )
+    return sum(sums[file] for file in sorted(read))
+
+
+def scale_of(dataset: Dataset, ledger: Ledger, weight_mode: str) -> float:
+    """Factor that turns raw weights of a dataset into expected events; 1 for data.
+
+    Raises
+    ------
+    NormalisationError
+        If the cross-section, the luminosity or the sum of weights is missing.
+    """
+    if dataset.is_data:
+        return 1.0
+    if dataset.cross_section is None or dataset.luminosity is None:
+        what = "cross-section" if dataset.cross_section is None else "luminosity"
+        raise NormalisationError(f"dataset {dataset.key!r} is simulation and has no {what}.")
+    total = denominator(dataset, ledger, weight_mode)
+    if total == 0:
+        return 0.0  # no event was generated: nothing to scale
+    numerator = dataset.cross_section * dataset.k_factor * dataset.filter_efficiency
+    return numerator * dataset.luminosity / total
+
+
+def normalise(
+    raw: RawHistograms,
+    datasets: Sequence[Dataset],
+    weight_mode: str,
+    luminosity: Mapping[str, float],
+) -> HistogramSet:
+    """Scale each dataset to its expected events and add the datasets of a process.
+
+    Parameters
+    ----------
+    raw
+        Merged raw histograms; its ledger holds the parts that were really processed.
+    datasets
+        One record per normalisation group.
+    luminosity
+        Integrated luminosity [1/pb] by year, for plots.
+
+    Returns
+    -------
+    HistogramSet
+        Sums of weights scaled by the factor, sums of squared weights by its square.
+    """
+    scales = {one.key: scale_of(one, raw.ledger, weight_mode) for one in datasets}
+    process_of = {one.key: one.process for one in datasets}
+    blocks: dict[BlockKey, Block] = {}
+    for channel, observable in raw.axes:
+        for one in datasets:
+            block = raw.blocks.get((channel, observable, one.key))
+            if block is not None:
+                key = (channel, observable, one.process)
+                scaled = block.scaled(scales[one.key])
+                blocks[key] = blocks[key] + scaled if key in blocks else scaled
+    cutflows: dict[CutflowKey, Cutflow] = {
+        key: flow.scaled(scales[key[1]]) for key, flow in raw.cutflows.items() if key[1] in scales
+    }
+    return HistogramSet(
+        axes=raw.axes,
+        blocks=blocks,
+        cutflows=cutflows,
+        data_processes=frozenset(one.process for one in datasets if one.is_data),
+        luminosity=luminosity,
+        ledger=raw.ledger,
+        process_of=process_of,
+    )

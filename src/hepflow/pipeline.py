@@ -1,0 +1,255 @@
+"""The order of the stages: plan them, and run them."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import resource
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hepflow.analysis import Analysis, AnalysisResult
+from hepflow.analysis.results import incomplete_data
+from hepflow.datasets import ConfigurableDatasetManager, expand_datasets
+from hepflow.execution import Executor, make_executor
+from hepflow.keys import describe_function
+from hepflow.logging import progress
+from hepflow.metadata_extractor import NanoAODMetadataGenerator
+from hepflow.output_manager import OutputDirectoryManager
+from hepflow.records import FitResult, LimitResult
+from hepflow.schema import Config
+from hepflow.skimming import Skim, process_workitems_with_skimming
+from hepflow.storage import write_json
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a run."""
+
+    name: str
+    what: str  # for people
+    runs: bool  # False: what an earlier run stored is read back, or it is left out
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run gave."""
+
+    output_dir: Path
+    exit_status: int  # 0 only if every enabled step succeeded
+    result: AnalysisResult | None  # None where the analysis was skipped
+    problems: tuple[str, ...]  # why the status is not 0
+    cpu_seconds: float  # children included
+    wall_seconds: float
+
+    @property
+    def plots_dir(self) -> Path:
+        """Folder of the plots."""
+        return self.output_dir / "plots"
+
+    @property
+    def fit(self) -> FitResult | None:
+        """The fit; None without statistics."""
+        return self.result.statistics.fit if self.result and self.result.statistics else None
+
+    @property
+    def limit(self) -> LimitResult | None:
+        """The limit; None without one."""
+        return self.result.statistics.limit if self.result and self.result.statistics else None
+
+
+def plan(config: Config | Mapping[str, Any]) -> tuple[Stage, ...]:
+    """Say what a run of this configuration would do.
+
+    Raises
+    ------
+    ConfigurationError
+        If the configuration is wrong.
+    """
+    valid = Config.of(config)
+    general = valid.general
+    analyses = general.analysis != "skip"
+    datasets = expand_datasets(valid)
+    channels = len(general.channels or valid.channels)
+    prepares = valid.datasets.prepare is not None and general.run_metadata_generation
+    return (
+        Stage("prepare", "make or fetch the input files", prepares),
+        Stage(
+            "metadata",
+            f"look into the files of {len(datasets)} datasets",
+            general.run_metadata_generation,
+        ),
+        Stage("skim", "select events and columns", general.run_skimming),
+        Stage("histograms", f"fill {channels} channels", analyses and general.run_histogramming),
+        Stage("statistics", "fit, limit, significance", analyses and general.run_statistics),
+        Stage("plots", "draw", analyses and valid.plotting.enabled),
+    )
+
+
+def run(config: Config | Mapping[str, Any], analysis: type[Analysis] | None = None) -> RunResult:
+    """Run the whole chain, from files to limit and plots.
+
+    Parameters
+    ----------
+    config
+        Configuration; it is validated first.
+    analysis
+        Class that does it; default `Analysis`.
+
+    Returns
+    -------
+    RunResult
+        Its exit status is 1 where a fit has no result that may be shown, or where the
+        observed limit was refused because data is incomplete.
+
+    Raises
+    ------
+    HepflowError
+        If a stage cannot do its work. What finished is kept; the next run goes on from there.
+    """
+    started = (_cpu_seconds(), time.monotonic())
+    valid = Config.of(config)
+    output_manager = make_output_manager(valid)
+    write_resolved(valid, output_manager)
+    args = valid.datasets.execution_args
+    with make_executor(**args, progress=progress) as executor:
+        skims = make_skims(valid, output_manager, executor)
+        result = None
+        if valid.general.analysis != "skip":
+            instance = (analysis or Analysis)(valid, skims, output_manager)
+            result = instance.run_analysis_chain(executor)
+    problems = problems_of(result)
+    cpu, wall = _cpu_seconds() - started[0], time.monotonic() - started[1]
+    finished = RunResult(
+        output_dir=output_manager.get_root_dir(),
+        exit_status=1 if problems else 0,
+        result=result,
+        problems=problems,
+        cpu_seconds=cpu,
+        wall_seconds=wall,
+    )
+    write_provenance(finished, output_manager)
+    return finished
+
+
+def make_output_manager(config: Config) -> OutputDirectoryManager:
+    """Folders as the section ``general`` says."""
+    general = config.general
+    skimmed = config.preprocess.skimming.output.output_dir or general.skimmed_dir
+    return OutputDirectoryManager(
+        root_output_dir=general.output_dir,
+        cache_dir=general.cache_dir,
+        metadata_dir=general.metadata_dir,
+        skimmed_dir=skimmed,
+    )
+
+
+def make_skims(
+    config: Config, output_manager: OutputDirectoryManager, executor: Executor
+) -> dict[str, Skim]:
+    """Metadata and skim, or what an earlier run stored of them."""
+    generator = NanoAODMetadataGenerator(
+        dataset_manager=ConfigurableDatasetManager(config.datasets),
+        output_manager=output_manager,
+        executor=executor,
+        read_from_cache=config.general.read_from_cache,
+    )
+    generator.run(config.general.processes, config.general.run_metadata_generation)
+    return process_workitems_with_skimming(
+        generator.workitems,
+        config,
+        output_manager,
+        fileset=generator.fileset,
+        nanoaods_summary=generator.nanoaods_summary,
+        executor=executor,
+    )
+
+
+def problems_of(result: AnalysisResult | None) -> tuple[str, ...]:
+    """Reasons why a run that came to its end is not a success."""
+    if result is None:
+        return ()
+    found = []
+    statistics = result.statistics
+    if statistics is not None and not statistics.fit.converged:
+        found.append("the fit has no result: " + "; ".join(statistics.fit.notes))
+    missing = incomplete_data(result.histograms)
+    if statistics is not None and missing:
+        shown = ", ".join(f"{key} {100 * part:.3g} %" for key, part in missing.items())
+        found.append(
+            f"data is incomplete ({shown}): the observed limit is refused, expected limits are "
+            "given. Process all files for an observed limit."
+        )
+    return tuple(found)
+
+
+def write_resolved(config: Config, output_manager: OutputDirectoryManager) -> None:
+    """Write the configuration as it is run, functions as module:name and fingerprint."""
+    folder = output_manager.get_custom_dir("config")
+    write_json(folder / "resolved.json", _plain(config.model_dump()))
+
+
+def _plain(value: Any) -> Any:
+    if callable(value):
+        return describe_function(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def write_provenance(finished: RunResult, output_manager: OutputDirectoryManager) -> None:
+    """Write ``report/run.json``: versions, ledger, timings, problems."""
+    ledger = finished.result.histograms.ledger.to_json() if finished.result else None
+    content = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": _versions(),
+        "cpu_seconds": round(finished.cpu_seconds, 3),
+        "wall_seconds": round(finished.wall_seconds, 3),
+        "exit_status": finished.exit_status,
+        "problems": list(finished.problems),
+        "ledger": ledger,
+    }
+    write_json(output_manager.get_report_dir() / "run.json", content)
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    names = (
+        "hepflow",
+        "awkward",
+        "uproot",
+        "coffea",
+        "dask",
+        "dask-awkward",
+        "hist",
+        "correctionlib",
+        "cabinetry",
+        "pyhf",
+        "iminuit",
+        "numpy",
+        "scipy",
+        "mplhep",
+    )
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _cpu_seconds() -> float:
+    """CPU time of this process and of its children that have ended [s]."""
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime

@@ -1,0 +1,7 @@
+"""Skim: keep the columns and events that the analysis needs, part by part."""
+
+from hepflow.skimming.run import process_workitems_with_skimming
+from hepflow.skimming.skim import Part, Skim
+from hepflow.skimming.spec import SkimSpec
+
+__all__ = ["Part", "Skim", "SkimSpec", "process_workitems_with_skimming"]

@@ -1,0 +1,83 @@
+"""What a skim depends on, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hepflow.datasets import expand_datasets
+from hepflow.events import branches_of, merge_branches
+from hepflow.keys import Key, make_key
+from hepflow.records import Dataset, WorkItem
+from hepflow.schema import Config
+
+STAGE = "skim"
+
+
+@dataclass(frozen=True)
+class SkimSpec:
+    """Everything that determines the parts of a skim."""
+
+    datasets: Mapping[str, Dataset]  # by key
+    function: Callable[..., Any] | None  # None keeps every event
+    use: tuple[tuple[str, str | None], ...]
+    static_kwargs: Mapping[str, Any]
+    branches: Mapping[str, tuple[str, ...]]  # kept in data and simulation
+    mc_branches: Mapping[str, tuple[str, ...]]  # kept in simulation only
+    max_retries: int
+
+    @classmethod
+    def from_config(cls, config: Config | Mapping[str, Any]) -> SkimSpec:
+        """Take what the skim needs from a configuration, which is validated again.
+
+        Raises
+        ------
+        ConfigurationError
+            If the configuration is wrong.
+        """
+        valid = Config.of(config)
+        skimming = valid.preprocess.skimming
+        return cls(
+            datasets={dataset.key: dataset for dataset in expand_datasets(valid)},
+            function=skimming.function,
+            use=tuple(skimming.use),
+            static_kwargs=dict(skimming.static_kwargs),
+            branches=merge_branches(valid.preprocess.branches),
+            mc_branches=merge_branches(valid.preprocess.mc_branches),
+            max_retries=skimming.max_retries,
+        )
+
+    def kept_branches(self, dataset: Dataset) -> dict[str, tuple[str, ...]]:
+        """Branches that a part of this dataset holds."""
+        if dataset.is_data:
+            return merge_branches(self.branches)
+        weight = {"event": (dataset.weight_branch,)} if dataset.weight_branch else {}
+        return merge_branches(self.branches, self.mc_branches, weight)
+
+    def selection_branches(self, dataset: Dataset) -> dict[str, tuple[str, ...]]:
+        """Branches that the selection reads."""
+        return merge_branches(branches_of(self.use, self.kept_branches(dataset)))
+
+    def key(self, dataset: Dataset) -> Key:
+        """Key that all parts of a dataset share; an entry range is added by `part_name`."""
+        return make_key(
+            STAGE,
+            selection=self.function,
+            use=self.use,
+            static_kwargs=self.static_kwargs,
+            branches=self.kept_branches(dataset),
+            weight_branch=dataset.weight_branch,
+        )
+
+
+def part_identity(item: WorkItem) -> dict[str, Any]:
+    """What identifies the input of a part: the file's own uuid and the entry range."""
+    return {
+        "dataset": item.dataset,
+        "file": item.filename,
+        "uuid": item.fileuuid,
+        "tree": item.treename,
+        "entrystart": item.entrystart,
+        "entrystop": item.entrystop,
+    }

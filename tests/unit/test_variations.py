@@ -1,0 +1,269 @@
+"""Object corrections: from uncorrected columns each time, sorted, with mass, MET and indices."""
+
+from __future__ import annotations
+
+import awkward as ak
+import numpy as np
+import pytest
+
+from hepflow.errors import MissingBranch, UserFunctionError
+from hepflow.records import NOMINAL, Variation
+from hepflow.schema import Correction, Systematic
+from hepflow.variations import (
+    change_target,
+    correct_objects,
+    expand,
+    index_columns,
+    mask_object,
+    remap_indices,
+)
+from tests.builders import make_dataset, scale_down, scale_one, scale_up
+
+UP, DOWN = Variation("jes_total", "up", "object"), Variation("jes_total", "down", "object")
+MC = make_dataset("ttbar__nominal")
+DATA = make_dataset("data", is_data=True, weight_branch=None, cross_section=None)
+
+
+def events():
+    """Two events; the jets of the first are in an order that a correction can change."""
+    jets = ak.Array(
+        [
+            [
+                {"pt": 100.0, "eta": 0.1, "phi": 0.0, "mass": 10.0, "tag": 0},
+                {"pt": 99.0, "eta": 2.0, "phi": np.pi / 2, "mass": 20.0, "tag": 1},
+                {"pt": 0.0, "eta": 0.3, "phi": 1.0, "mass": 5.0, "tag": 2},
+            ],
+            [],
+        ]
+    )
+    muons = ak.Array([[{"pt": 30.0, "jetIdx": 0}, {"pt": 20.0, "jetIdx": 1}, {"pt": 9.0, "jetIdx": -1}],
+                      [{"pt": 50.0, "jetIdx": -1}]])  # fmt: skip
+    met = ak.zip({"pt": [50.0, 10.0], "phi": [0.0, 1.0]})
+    return ak.zip({"Jet": jets, "Muon": muons, "MET": met}, depth_limit=1)
+
+
+def correction(**changes):
+    fields = {
+        "name": "jes", "type": "object", "use_correctionlib": False, "use": [("Jet", "pt")],
+        "target": ("Jet", "pt"), "nominal_function": scale_one,
+        "uncertainty_sources": [
+            {"name": "jes_total", "up_function": scale_up, "down_function": scale_down}
+        ],
+    }  # fmt: skip
+    return Correction(**{**fields, **changes})
+
+
+def source(**changes):
+    fields = {
+        "name": "muon_scale", "type": "object", "target": ("Muon", "pt"), "use": [("Muon", "pt")],
+        "up_function": scale_up, "down_function": scale_down, "scale_mass": False,
+    }  # fmt: skip
+    return Systematic(**{**fields, **changes})
+
+
+def corrected(variation, *corrections, systematics=(), dataset=MC, given=None):
+    start = events() if given is None else given
+    return correct_objects(start, corrections, systematics, variation, dataset, {})
+
+
+# -- what varies -------------------------------------------------------------------------
+
+
+def test_variations_are_nominal_then_each_source_up_and_down():
+    weight = Correction(
+        name="id", type="event", file="x", key="k", nominal_idx="n", up_and_down_idx=("u", "d"),
+        uncertainty_sources=[{"name": "id_stat", "up_and_down_idx": ("su", "sd")}],
+    )  # fmt: skip
+    systematics = (
+        source(),
+        Systematic(name="lumi", type="normalisation", size=0.02),
+        Systematic(
+            name="top_pt", type="event", up_function=scale_up, down_function=scale_down,
+            processes=["ttbar"],
+        ),
+    )  # fmt: skip
+    found = expand((weight, correction()), systematics, MC)
+    assert found[0] is NOMINAL
+    assert [(one.name, one.kind) for one in found[1:]] == [
+        ("id_up", "weight"), ("id_down", "weight"), ("id_stat_up", "weight"),
+        ("id_stat_down", "weight"), ("jes_total_up", "object"), ("jes_total_down", "object"),
+        ("muon_scale_up", "object"), ("muon_scale_down", "object"), ("top_pt_up", "weight"),
+        ("top_pt_down", "weight"),
+    ]  # fmt: skip
+    other = expand((weight, correction()), systematics, make_dataset("wjets__nominal"))
+    assert [one.name for one in other] == [one.name for one in found[:-2]]
+    assert expand((weight, correction()), systematics, DATA) == (NOMINAL,)
+    limited = expand((correction(applies_to=["ttbar"]),), (), make_dataset("wjets__nominal"))
+    assert limited == (NOMINAL,)
+
+
+def test_data_keeps_its_objects():
+    found = corrected(UP, correction(nominal_function=scale_up), dataset=DATA)
+    assert ak.array_equal(found.Jet.pt, events().Jet.pt)
+
+
+def test_another_process_keeps_its_objects():
+    found = corrected(NOMINAL, correction(nominal_function=scale_up, applies_to=["wjets"]))
+    assert ak.array_equal(found.Jet.pt, events().Jet.pt)
+
+
+# -- each variation starts anew ----------------------------------------------------------
+
+
+def test_variations_do_not_stack_and_leave_what_they_read_alone():
+    given = events()
+    before = ak.to_list(given)
+    first = corrected(UP, correction(), given=given)
+    corrected(DOWN, correction(), given=given)
+    again = corrected(UP, correction(), given=given)
+    assert ak.to_list(given) == before
+    assert ak.to_list(first) == ak.to_list(again)
+    assert again.Jet.pt[0].tolist() == pytest.approx([103.0, 1.03 * 99, 0.0])
+
+
+def test_other_corrections_stay_nominal_in_a_variation():
+    half = correction(name="b", nominal_function=lambda pt: pt * 0 + 0.5, uncertainty_sources=[])
+    found = corrected(UP, correction(), half)
+    assert found.Jet.pt[0].tolist() == pytest.approx([51.5, 0.515 * 99, 0.0])
+
+
+def test_a_source_without_a_correction_acts_in_its_own_variation_only():
+    up = Variation("muon_scale", "up", "object")
+    assert corrected(up, systematics=(source(),)).Muon.pt[1].tolist() == pytest.approx([51.5])
+    assert corrected(NOMINAL, systematics=(source(),)).Muon.pt[1].tolist() == [50.0]
+    assert corrected(UP, correction(), systematics=(source(),)).Muon.pt[1].tolist() == [50.0]
+
+
+# -- what follows from a new pt ----------------------------------------------------------
+
+
+def by_tag(values):
+    """Correction that makes the second jet the leading one."""
+    return lambda tag: ak.where(tag == 1, values, 1.0)
+
+
+def test_objects_are_sorted_again_with_all_their_columns_and_mass_scales():
+    found = corrected(NOMINAL, correction(nominal_function=by_tag(2.0), use=[("Jet", "tag")]))
+    assert found.Jet.tag[0].tolist() == [1, 0, 2]
+    assert found.Jet.pt[0].tolist() == [198.0, 100.0, 0.0]
+    assert found.Jet.mass[0].tolist() == [40.0, 10.0, 5.0]
+    assert found.Jet.eta[0].tolist() == [2.0, 0.1, 0.3]
+    assert found.Muon.jetIdx.tolist() == [[1, 0, -1], [-1]]
+
+
+def test_the_mass_stays_where_the_correction_says_so():
+    found = corrected(
+        NOMINAL, correction(nominal_function=by_tag(2.0), use=[("Jet", "tag")], scale_mass=False)
+    )
+    assert found.Jet.mass[0].tolist() == [20.0, 10.0, 5.0]
+
+
+def test_another_target_than_pt_changes_nothing_else():
+    found = corrected(
+        NOMINAL,
+        correction(nominal_function=by_tag(2.0), use=[("Jet", "tag")], target=("Jet", "mass")),
+    )
+    assert found.Jet.tag[0].tolist() == [0, 1, 2]
+    assert found.Jet.mass[0].tolist() == [10.0, 40.0, 5.0]
+
+
+@pytest.mark.parametrize(
+    ("op", "expected"),
+    [("mult", [200.0, 198.0, 0.0]), ("add", [102.0, 101.0, 2.0]), ("subtract", [98.0, 97.0, -2.0])],
+)
+def test_the_value_acts_as_the_operation_says(op, expected):
+    found = corrected(NOMINAL, correction(nominal_function=lambda pt: pt * 0 + 2.0, op=op))
+    assert found.Jet.pt[0].tolist() == expected
+    assert found.Jet.mass[0].tolist()[2] == 5.0  # no ratio where there was no pt
+
+
+def test_the_change_in_pt_is_taken_off_the_missing_momentum_as_a_vector():
+    found = corrected(NOMINAL, correction(nominal_function=lambda pt: pt * 0 + 1.1,
+                                          propagate_to_met="MET"))  # fmt: skip
+    # Jets at phi 0 and pi/2 with 100 and 99 GeV gain 10 and 9.9 GeV.
+    px, py = 50.0 - 10.0, -9.9
+    assert found.MET.pt.tolist() == pytest.approx([np.hypot(px, py), 10.0])
+    assert found.MET.phi.tolist() == pytest.approx([np.arctan2(py, px), 1.0])
+    assert corrected(NOMINAL, correction(nominal_function=scale_up)).MET.pt.tolist() == [50.0, 10.0]
+
+
+def test_momentum_is_conserved_also_when_jets_change_places():
+    given = events()
+    found = corrected(
+        NOMINAL,
+        correction(nominal_function=by_tag(2.0), use=[("Jet", "tag")], propagate_to_met="MET"),
+        given=given,
+    )
+
+    def total(one, phi):
+        return ak.sum(one.Jet.pt * phi(one.Jet.phi), axis=1) + one.MET.pt * phi(one.MET.phi)
+
+    for phi in (np.cos, np.sin):
+        assert total(found, phi).tolist() == pytest.approx(total(given, phi).tolist())
+
+
+def test_one_object_an_event_can_be_a_target():
+    found = corrected(
+        NOMINAL,
+        correction(
+            use=[("MET", "pt")], target=("MET", "pt"), nominal_function=lambda pt: pt * 0 + 2
+        ),
+    )
+    assert found.MET.pt.tolist() == [100.0, 20.0]
+
+
+@pytest.mark.parametrize(
+    "value", [ak.Array([[1.0], [1.0]]), ak.Array([1.0]), ak.Array([[1.0, 1.0, 1.0], [], []])]
+)
+def test_a_value_of_another_structure_is_an_error(value):
+    with pytest.raises(UserFunctionError, match=r"corrections\[0\] \(jes\): .*structure"):
+        corrected(NOMINAL, correction(nominal_function=lambda _: value))
+    with pytest.raises(UserFunctionError, match="structure"):
+        corrected(
+            NOMINAL,
+            correction(target=("MET", "pt"), nominal_function=lambda _: ak.Array([[1.0], [1.0]])),
+        )
+
+
+def test_a_missing_target_is_named():
+    with pytest.raises(MissingBranch, match=r"corrections\[0\] \(jes\)\.target: 'Jets'"):
+        corrected(NOMINAL, correction(target=("Jets", "pt")))
+    with pytest.raises(UserFunctionError, match="an object and its column"):
+        change_target(events(), correction(target="Jet"), 1.0, "x")
+
+
+# -- index columns -----------------------------------------------------------------------
+
+
+def test_masked_objects_are_forgotten_and_the_others_found_again():
+    found = mask_object(events(), "Jet", events().Jet.tag != 0)
+    assert found.Jet.tag.tolist() == [[1, 2], []]
+    assert found.Muon.jetIdx.tolist() == [[-1, 0, -1], [-1]]
+    assert found.Muon.pt.tolist() == events().Muon.pt.tolist()
+
+
+def test_a_masked_collection_keeps_its_own_indices():
+    found = mask_object(events(), "Muon", events().Muon.pt > 25)
+    assert found.Muon.jetIdx.tolist() == [[0], [-1]]
+
+
+def test_sorting_and_masking_follow_each_other():
+    sorted_ = corrected(NOMINAL, correction(nominal_function=by_tag(2.0), use=[("Jet", "tag")]))
+    found = mask_object(sorted_, "Jet", sorted_.Jet.pt > 150)
+    assert found.Jet.tag.tolist() == [[1], []]
+    assert found.Muon.jetIdx.tolist() == [[-1, 0, -1], [-1]]
+
+
+def test_indices_into_the_same_collection_follow_too():
+    parts = ak.Array([[{"pt": 1.0, "genPartIdxMother": -1}, {"pt": 9.0, "genPartIdxMother": 0}]])
+    given = ak.zip({"GenPart": parts}, depth_limit=1)
+    found = remap_indices(
+        ak.with_field(given, given.GenPart[ak.Array([[1, 0]])], "GenPart"), "GenPart",
+        ak.Array([[1, 0]]),
+    )  # fmt: skip
+    assert found.GenPart.genPartIdxMother.tolist() == [[1, -1]]
+
+
+def test_index_columns_are_those_that_point_to_the_collection():
+    assert list(index_columns(events(), "Jet")) == [("Muon", "jetIdx")]
+    assert list(index_columns(events(), "Muon")) == []
