@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,36 @@ def _grouped(columns: Mapping[str, Any]) -> dict[str, Any]:
 def cut_columns(columns: Mapping[str, Any], start: int, stop: int | None) -> dict[str, Any]:
     """Branches of an entry range."""
     return {name: values[start:stop] for name, values in columns.items()}
+
+
+@functools.cache
+def _toy_files() -> dict[str, bytes]:
+    """Contents of the standard inputs: writing ROOT files takes longer than copying them."""
+    columns = toy_columns(250)
+    contents = {
+        "mc_0.root": cut_columns(columns, 0, 150),
+        "mc_1.root": cut_columns(columns, 150, None),
+        "data.root": toy_columns(120, 2, data=True),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        return {
+            name: write_nano(Path(folder) / name, one).read_bytes()
+            for name, one in contents.items()
+        }
+
+
+def toy_inputs(folder: Path) -> list[dict[str, Any]]:
+    """Write 250 events of simulation in two files and 120 of data; return their datasets.
+
+    The simulation is ``toy_columns(250)``, the data ``toy_columns(120, 2, data=True)``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in _toy_files().items():
+        (folder / name).write_bytes(content)
+    return [
+        {"name": "mc", "files": [str(folder / "mc_*.root")], "cross_section": 10.0},
+        {"name": "data", "files": [str(folder / "data.root")], "is_data": True},
+    ]
 
 
 def make_dataset(key: str = "mc__nominal", **changes: Any) -> Dataset:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 FATJET_SCALE = 1.02
 FATJET_SCALE_UNCERTAINTY = 0.01
-MUON_SCALE_UNCERTAINTY = 0.002
+TTBAR_SLOPE = 0.05  # relative change of the weight per TeV of scalar sum
 
 
 def fatjet_scale(pt: Any) -> Any:
@@ -26,14 +28,14 @@ def fatjet_scale_down(pt: Any) -> Any:
     return fatjet_scale(pt) * (1 - FATJET_SCALE_UNCERTAINTY)
 
 
-def muon_scale_up(pt: Any) -> Any:
-    """Factor on the pt of muons, scale up."""
-    return 0.0 * pt + (1 + MUON_SCALE_UNCERTAINTY)
+def ttbar_slope_up(scalar_sum: Any) -> Any:
+    """Factor on the weight of top pairs: a harder spectrum of the scalar sum [GeV]."""
+    return 1.0 + TTBAR_SLOPE * (np.minimum(scalar_sum, 3000.0) - 1200.0) / 1000.0
 
 
-def muon_scale_down(pt: Any) -> Any:
-    """Factor on the pt of muons, scale down."""
-    return 0.0 * pt + (1 - MUON_SCALE_UNCERTAINTY)
+def ttbar_slope_down(scalar_sum: Any) -> Any:
+    """The same, softer."""
+    return 2.0 - ttbar_slope_up(scalar_sum)
 
 
 def _muon(name: str, files: Mapping[str, Path]) -> dict[str, Any]:
@@ -132,12 +134,12 @@ def systematics() -> list[dict[str, Any]]:
     """Sources of uncertainty that do not come with a correction."""
     return [
         {
-            "name": "muon_scale",
-            "type": "object",
-            "target": ("Muon", "pt"),
-            "use": [("Muon", "pt")],
-            "up_function": muon_scale_up,
-            "down_function": muon_scale_down,
+            "name": "ttbar_slope",
+            "type": "event",
+            "use": [("shapes", "scalar_sum")],
+            "up_function": ttbar_slope_up,
+            "down_function": ttbar_slope_down,
+            "processes": ["ttbar_semilep", "ttbar_had", "ttbar_lep"],
         },
         {"name": "lumi", "type": "normalisation", "size": 0.016},
         {

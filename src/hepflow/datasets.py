@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import logging
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -148,7 +149,7 @@ def _read_listing(listing: Path, where: str) -> list[str]:
     entries = [line for line in lines if line]
     if not entries:
         raise FileListError(f"{where}: the listing {listing} is empty.")
-    return [one if _is_remote(one) else str(listing.parent / one) for one in entries]
+    return [one if _is_remote(one) else os.path.normpath(listing.parent / one) for one in entries]
 
 
 def _is_remote(file: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import platform
 import resource
 import time
 from collections.abc import Mapping
@@ -15,10 +14,10 @@ from hepflow.analysis import Analysis, AnalysisResult
 from hepflow.analysis.results import incomplete_data
 from hepflow.datasets import ConfigurableDatasetManager, expand_datasets
 from hepflow.execution import Executor, make_executor
-from hepflow.keys import describe_function
 from hepflow.logging import progress
 from hepflow.metadata_extractor import NanoAODMetadataGenerator
 from hepflow.output_manager import OutputDirectoryManager
+from hepflow.provenance import code_state, resolved, software, user_folders
 from hepflow.records import FitResult, LimitResult
 from hepflow.schema import Config
 from hepflow.skimming import Skim, process_workitems_with_skimming
@@ -117,12 +116,16 @@ def run(config: Config | Mapping[str, Any], analysis: type[Analysis] | None = No
     output_manager = make_output_manager(valid)
     write_resolved(valid, output_manager)
     args = valid.datasets.execution_args
+    digests: Mapping[str, str] = {}
+    result = None
     with make_executor(**args, progress=progress) as executor:
         skims = make_skims(valid, output_manager, executor)
-        result = None
+        seconds = {"metadata and skim": time.monotonic() - started[1]}
         if valid.general.analysis != "skip":
             instance = (analysis or Analysis)(valid, skims, output_manager)
+            digests = instance.spec.digests
             result = instance.run_analysis_chain(executor)
+            seconds["analysis"] = time.monotonic() - started[1] - seconds["metadata and skim"]
     problems = problems_of(result)
     cpu, wall = _cpu_seconds() - started[0], time.monotonic() - started[1]
     finished = RunResult(
@@ -133,7 +136,7 @@ def run(config: Config | Mapping[str, Any], analysis: type[Analysis] | None = No
         cpu_seconds=cpu,
         wall_seconds=wall,
     )
-    write_provenance(finished, output_manager)
+    write_provenance(valid, finished, digests, seconds, output_manager)
     return finished
 
 
@@ -190,62 +193,30 @@ def problems_of(result: AnalysisResult | None) -> tuple[str, ...]:
 
 def write_resolved(config: Config, output_manager: OutputDirectoryManager) -> None:
     """Write the configuration as it is run, functions as module:name and fingerprint."""
-    folder = output_manager.get_custom_dir("config")
-    write_json(folder / "resolved.json", _plain(config.model_dump()))
+    write_json(output_manager.get_config_dir() / "resolved.json", resolved(config.to_dict()))
 
 
-def _plain(value: Any) -> Any:
-    if callable(value):
-        return describe_function(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
-
-
-def write_provenance(finished: RunResult, output_manager: OutputDirectoryManager) -> None:
-    """Write ``report/run.json``: versions, ledger, timings, problems."""
+def write_provenance(
+    config: Config,
+    finished: RunResult,
+    digests: Mapping[str, str],
+    seconds: Mapping[str, float],
+    output_manager: OutputDirectoryManager,
+) -> None:
+    """Write ``report/run.json``: software, the user's code, inputs, ledger, timings, problems."""
     ledger = finished.result.histograms.ledger.to_json() if finished.result else None
     content = {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "versions": _versions(),
+        **software(),
+        "user_code": [code_state(folder) for folder in user_folders(config.to_dict())],
+        "input_digests": dict(digests),
         "cpu_seconds": round(finished.cpu_seconds, 3),
         "wall_seconds": round(finished.wall_seconds, 3),
+        "stage_seconds": {name: round(value, 3) for name, value in seconds.items()},
         "exit_status": finished.exit_status,
         "problems": list(finished.problems),
         "ledger": ledger,
     }
     write_json(output_manager.get_report_dir() / "run.json", content)
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    names = (
-        "hepflow",
-        "awkward",
-        "uproot",
-        "coffea",
-        "dask",
-        "dask-awkward",
-        "hist",
-        "correctionlib",
-        "cabinetry",
-        "pyhf",
-        "iminuit",
-        "numpy",
-        "scipy",
-        "mplhep",
-    )
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _cpu_seconds() -> float:

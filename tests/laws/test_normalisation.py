@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -43,7 +45,7 @@ def test_if_everything_passes_the_yield_is_cross_section_times_luminosity(weight
     if abs(sum(weights)) < 0.1:
         weights = [*weights, 40.0]
     edges = sorted({0, *(cut for cut in cuts if cut < len(weights)), len(weights)})
-    parts = [fill(weights[a:b], a) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [fill(weights[a:b], a) for a, b in pairwise(edges)]
     random.shuffle(parts)
     total = sum(parts[1:], start=parts[0])
     found = normalise(total, [MC], "generator", {}).template("SR", "x", "mc")

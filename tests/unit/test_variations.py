@@ -36,8 +36,8 @@ def events():
             [],
         ]
     )
-    muons = ak.Array([[{"pt": 30.0, "jetIdx": 0}, {"pt": 20.0, "jetIdx": 1}, {"pt": 9.0, "jetIdx": -1}],
-                      [{"pt": 50.0, "jetIdx": -1}]])  # fmt: skip
+    pts, pointers = ak.Array([[30.0, 20.0, 9.0], [50.0]]), ak.Array([[0, 1, -1], [-1]])
+    muons = ak.zip({"pt": pts, "jetIdx": pointers})
     met = ak.zip({"pt": [50.0, 10.0], "phi": [0.0, 1.0]})
     return ak.zip({"Jet": jets, "Muon": muons, "MET": met}, depth_limit=1)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hepflow.execution import Executor
 from hepflow.execution.failures import raise_failures
-from hepflow.histograms import LOSSLESS_FILE, ROOT_FILE, write_histograms
+from hepflow.histograms import LOSSLESS_FILE, ROOT_FILE, write_cutflows, write_histograms
 from hepflow.keys import Key, make_key
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.plotting import PlottingSpec, fit_tasks, histogram_tasks, write_figure
@@ -72,7 +72,7 @@ def save_histograms(
     folder = output_manager.get_histograms_dir()
     if key is None or not is_current(folder, key):
         remove_stamp(folder)
-        files = write_histograms(histograms, folder)
+        files = (*write_histograms(histograms, folder), write_cutflows(histograms, folder))
         if key is not None:
             write_stamp(folder, key, files)
         _log.info("histograms: %s and %s in %s", ROOT_FILE, LOSSLESS_FILE, folder)
@@ -97,6 +97,7 @@ def fit_histograms(
         _log.info("statistics: reused, nothing that they depend on has changed")
         return load_statistics(folder)
     remove_stamp(folder)
+    _log.info("statistics: fit, limit and significance")
     result = run_statistics(spec, histograms, output_manager, expected_only=expected_only)
     if full is not None:
         names = ("workspace", "fit", "prediction", "limit", "significance")

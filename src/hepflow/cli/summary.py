@@ -49,6 +49,21 @@ def show_summary(summary: Mapping[str, Any], json_file: str | None) -> None:
         say(f"not a success: {problem}")
 
 
+def show_cutflows(result: RunResult) -> None:
+    """Show one table a channel: expected events (counts for data) after each cut."""
+    if result.result is None:
+        return
+    from hepflow.histograms import cutflow_table
+    from hepflow.logging import print_table
+
+    histograms = result.result.histograms
+    for channel in histograms.channels:
+        table = cutflow_table(histograms, channel)
+        if table.processes:
+            columns = ("cut", *table.processes)
+            print_table(f"Cutflow of {channel}", columns, table.rows, right=table.processes)
+
+
 def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     limit, fit = summary["limit"], summary["fit"]
     lines = []

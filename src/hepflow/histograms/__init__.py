@@ -1,5 +1,6 @@
 """Fill histograms, keep them, and write them for others."""
 
+from hepflow.histograms.cutflows import CutflowTable, cutflow_table, write_cutflows
 from hepflow.histograms.files import (
     LOSSLESS_FILE,
     ROOT_FILE,
@@ -24,8 +25,10 @@ from hepflow.histograms.raw import read_raw, write_raw
 __all__ = [
     "LOSSLESS_FILE",
     "ROOT_FILE",
+    "CutflowTable",
     "Rows",
     "Values",
+    "cutflow_table",
     "empty_rows",
     "fill_block",
     "fill_cutflow",
@@ -35,6 +38,7 @@ __all__ = [
     "observable_values",
     "read_histograms",
     "read_raw",
+    "write_cutflows",
     "write_histograms",
     "write_lossless",
     "write_raw",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, ValidationError
@@ -92,6 +93,8 @@ class Config(Section):
     def _link(self) -> None:
         """Let the datasets see what other sections say about them."""
         self.datasets._config = self  # noqa: SLF001 - the configuration owns its sections
+        folder = Path(self.general.output_dir) / "statistics"
+        self.statistics.name_generated(str(folder / "cabinetry_config.yaml"))
 
     def revalidated(self) -> Config:
         """Validate again from scratch, so that changes in place cannot slip through.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from hepflow.schema.base import Section
 from hepflow.schema.fields import Bounds, Flag, Name, Number, PathText, Text, Whole
@@ -44,5 +44,23 @@ class Statistics(Section):
     limit: Flag = Field(True, description="Upper limit on the parameter of interest")
     significance: Flag = Field(True, description="Discovery significance")
     scan_points: Whole = Field(21, ge=5, le=401, description="Points of the drawn CLs scan")
-    backend: Literal["numpy"] = Field("numpy", description="pyhf backend")
     optimizer: Literal["minuit", "scipy"] = Field("minuit", description="pyhf optimiser")
+
+    _default_config: str | None = PrivateAttr(None)  # where the generated file goes
+
+    @property
+    def own_cabinetry_config(self) -> str | None:
+        """The user's own cabinetry file; None where the path is that of the generated one."""
+        given = self.cabinetry_config
+        return None if given == self._default_config else given
+
+    def name_generated(self, path: str) -> None:
+        """Fill in where the generated file goes, unless the user names a file."""
+        own = self.own_cabinetry_config
+        self._default_config = path
+        if own is None:
+            self.__dict__["cabinetry_config"] = path
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested containers; what was filled in is left out, as it follows other fields."""
+        return {**super().to_dict(), "cabinetry_config": self.own_cabinetry_config}

@@ -104,7 +104,7 @@ class StatisticsSpec:
             significance=section.significance,
             scan_points=section.scan_points,
             optimizer=section.optimizer,
-            cabinetry_config=section.cabinetry_config,
+            cabinetry_config=section.own_cabinetry_config,
         )
 
 

@@ -1,0 +1,326 @@
+"""A small analysis folder as a user would have it, and commands run in it as processes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+# 100 events a work item: 4 of the signal, 8 of the background, 8 of data.
+FILES = {"signal_0": 400, "background_0": 400, "background_1": 400, "data_0": 400, "data_1": 400}
+PARTS = 20
+
+MODULE = '''\
+"""An analysis in a folder of its own."""
+
+import os
+import time
+from pathlib import Path
+
+import awkward as ak
+
+HERE = Path(__file__).resolve().parent
+SKIM_MET = 10.0  # [GeV]
+MUON_PT = 30.0  # [GeV]
+SLOW = float(os.environ.get("SLOW_SKIM", "0"))  # [s] a part
+SLOW_FILL = float(os.environ.get("SLOW_FILL", "0"))  # [s] a part
+
+
+def skim(trigger, met):
+    """Trigger and missing momentum."""
+    time.sleep(float(os.environ.get("SLOW_SKIM", "0")))
+    return trigger & (met > SKIM_MET)
+
+
+def good_muons(pt):
+    """Muons above threshold."""
+    return pt > MUON_PT
+
+
+def has_muon(muons):
+    """At least one muon."""
+    time.sleep(float(os.environ.get("SLOW_FILL", "0")))
+    return ak.num(muons, axis=1) >= 1
+
+
+def many_jets(jets):
+    """At least two jets."""
+    return ak.num(jets, axis=1) >= 2
+
+
+def few_jets(jets):
+    """At most one jet."""
+    return ak.num(jets, axis=1) < 2
+
+
+def itself(values):
+    """A column as it is."""
+    return values
+
+
+def leading_pt(objects):
+    """Transverse momentum of the leading object."""
+    return ak.fill_none(ak.firsts(objects.pt, axis=1), 0.0)
+
+
+MET = {"name": "met", "binning": "0,200,4", "label": "MET", "function": itself, "use": ["MET.pt"]}
+MUON = {
+    "name": "muon_pt",
+    "binning": "30,230,4",
+    "label": "Muon pt",
+    "function": leading_pt,
+    "use": ["Muon"],
+}
+
+config = {
+    "general": {"lumi": 100.0, "output_dir": "out"},
+    "datasets": {
+        "datasets": [
+            {"name": "signal", "files": [str(HERE / "signal.txt")], "cross_section": 1.0},
+            {"name": "background", "files": [str(HERE / "background.txt")], "cross_section": 8.0},
+            {"name": "data", "files": [str(HERE / "data.txt")], "is_data": True},
+        ]
+    },
+    "preprocess": {
+        "branches": {
+            "event": ["HLT_Mu50"],
+            "MET": ["pt", "phi"],
+            "Muon": ["pt", "eta", "phi", "mass"],
+            "Jet": ["pt", "eta", "phi", "mass"],
+        },
+        "mc_branches": {"event": ["genWeight"], "Pileup": ["nTrueInt"]},
+        "skimming": {
+            "function": skim,
+            "use": [("event", "HLT_Mu50"), ("MET", "pt")],
+            "chunk_size": 100,
+        },
+    },
+    "good_object_masks": {
+        "analysis": [{"object": "Muon", "function": good_muons, "use": [("Muon", "pt")]}]
+    },
+    "baseline_selection": {"function": has_muon, "use": [("Muon", None)]},
+    "channels": [
+        {
+            "name": "SR",
+            "selection": {"function": many_jets, "use": [("Jet", None)]},
+            "observables": [MET, MUON],
+            "fit_observable": "met",
+        },
+        {
+            "name": "CR",
+            "kind": "control",
+            "selection": {"function": few_jets, "use": [("Jet", None)]},
+            "observables": [MET],
+            "fit_observable": "met",
+        },
+    ],
+    "corrections": [
+        {
+            "name": "pileup",
+            "type": "event",
+            "file": str(HERE / "pileup.json"),
+            "key": "pu",
+            "use": [("Pileup", "nTrueInt")],
+            "nominal_idx": "nominal",
+            "up_and_down_idx": ("up", "down"),
+        }
+    ],
+    "statistics": {
+        "poi": "mu",
+        "norm_factors": [
+            {"name": "mu", "processes": ["signal"], "bounds": (0.0, 20.0)},
+            {"name": "background_norm", "processes": ["background"], "bounds": (0.0, 5.0)},
+        ],
+        "scan_points": 5,
+    },
+    "plotting": {"enabled": False, "formats": ["png"], "signal_processes": ["signal"]},
+    "execution": {"workers": 2},
+}
+'''
+MODULE = MODULE.replace('["MET.pt"]', '[("MET", "pt")]').replace('["Muon"],', '[("Muon", None)],')
+
+
+@functools.cache
+def _inputs() -> Path:
+    """Input files, written once a process."""
+    from tests.builders import scale_node, toy_columns, write_corrections, write_nano
+
+    folder = Path(tempfile.mkdtemp(prefix="inputs-", dir=os.environ.get("HEPFLOW_CACHE_DIR")))
+    for seed, (name, events) in enumerate(FILES.items()):
+        columns = toy_columns(events, seed, data=name.startswith("data"))
+        if name.startswith("signal"):
+            columns["MET_pt"] = columns["MET_pt"] * np.float32(2.5)
+        write_nano(folder / f"{name}.root", columns)
+    for process in ("signal", "background", "data"):
+        names = sorted(f"{name}.root" for name in FILES if name.startswith(process))
+        (folder / f"{process}.txt").write_text("\n".join(names) + "\n")
+    values = {"nominal": [0.9, 1.1], "up": [1.0, 1.2], "down": [0.8, 1.0]}
+    node = scale_node("pu", "x", [0.0, 30.0, 60.0], values, "error")
+    write_corrections(folder / "pileup.json", node)
+    return folder
+
+
+def write_project(folder: Path, *changes: tuple[str, str], module: str = "mine") -> Path:
+    """Write the analysis into `folder`; each change replaces a text of its module."""
+    shutil.copytree(_inputs(), folder, dirs_exist_ok=True)
+    (folder / f"{module}.py").write_text(changed(MODULE, *changes))
+    return folder
+
+
+def changed(text: str, *changes: tuple[str, str]) -> str:
+    """Replace texts that must be there."""
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+# -- processes -------------------------------------------------------------------------------
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """Variables of a process in `folder`: a cache of its own, plain and wide output."""
+    cache = {"HEPFLOW_CACHE_DIR": str(folder / "cache"), "COLUMNS": "200", "NO_COLOR": "1"}
+    return {**os.environ, **cache, **more}
+
+
+def command(*words: str) -> list[str]:
+    """``python analysis.py`` with the configuration of the folder it is started in."""
+    return [sys.executable, str(ROOT / "analysis.py"), "--config=mine:config", *words]
+
+
+def run(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python analysis.py`` in a folder."""
+    return run_command(folder, command(*words), **variables)
+
+
+def run_command(
+    folder: Path, words: list[str], *, stdin: str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder, and wait for its end."""
+    return subprocess.run(
+        words,
+        cwd=folder,
+        env=environment(folder, **variables),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def start(folder: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
+    """Start ``python analysis.py`` in a process group of its own, as a shell does."""
+    return subprocess.Popen(
+        command(*words),
+        cwd=folder,
+        env=environment(folder, **variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """Wait for something to become true; what it was."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s")
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Ids of the living processes that were started with `environment` of this folder."""
+    mark = f"HEPFLOW_CACHE_DIR={folder / 'cache'}".encode()
+    return [pid for pid, variables in _environments() if mark in variables.split(b"\0")]
+
+
+def _environments() -> Iterator[tuple[int, bytes]]:
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            yield int(path.parent.name), path.read_bytes()  # empty for a process that has ended
+        except OSError:
+            continue
+
+
+def workers_of(folder: Path, client: int) -> list[int]:
+    """Ids of the processes that work for a client."""
+    found = [pid for pid in processes_of(folder) if pid != client]
+    return [pid for pid in found if b"loky" in _words(pid) and b"tracker" not in _words(pid)]
+
+
+def _words(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def end(process: subprocess.Popen[str], how: signal.Signals, *, group: bool = False) -> tuple:
+    """Send a signal to a process or to its group; exit status and what it wrote on stderr."""
+    if group:
+        os.killpg(process.pid, how)
+    else:
+        process.send_signal(how)
+    _, told = process.communicate(timeout=60)
+    return process.returncode, told
+
+
+# -- what is there ---------------------------------------------------------------------------
+
+
+def parts(folder: Path, output: str = "out") -> list[Path]:
+    """Parts of the skim."""
+    return sorted((folder / output / "skimmed").rglob("*.pkl"))
+
+
+def templates(folder: Path, output: str = "out") -> dict[str, np.ndarray]:
+    """All histograms, with variances and flow, by name."""
+    from hepflow.histograms import read_histograms
+
+    found = read_histograms(folder / output / "histograms" / "histograms.zip")
+    return {
+        f"{channel}/{name}": np.asarray(found.hist(channel, name).view(flow=True).tolist())
+        for channel in found.channels
+        for name in found.observables(channel)
+    }
+
+
+def assert_same_templates(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> None:
+    """Histograms that are equal to the last bit."""
+    assert one.keys() == other.keys()
+    for name, values in one.items():
+        np.testing.assert_array_equal(values, other[name], err_msg=name)
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    """Time of the last change [ns] of each file below a folder."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in files}
+
+
+def made(told: str) -> dict[str, tuple[int, ...]]:
+    """Numbers that the log tells of each stage: parts of skim, filling, figures."""
+    found = {}
+    for stage in ("skim", "histograms", "plots"):
+        match = re.search(rf"{stage}: (\d+) (?:parts|figures), (\d+)", told)
+        if match:
+            found[stage] = tuple(int(number) for number in match.groups())
+    return found
