@@ -102,9 +102,12 @@ def resolve_files(entry: DatasetEntry) -> list[str]:
     if not files:
         raise FileListError(f"{where}: the list of files is empty.")
     times = Counter(map(_identity, files))
-    repeated = sorted(file for file in files if times[_identity(file)] > 1)
+    repeated = sorted({file for file in files if times[_identity(file)] > 1})
     if repeated:
-        raise FileListError(f"{where}: listed more than once: {_some(repeated)}.")
+        raise FileListError(
+            f"{where}: listed more than once: {_some(repeated)}. Its events would count twice; "
+            "name each file once."
+        )
     missing = [file for file in files if not _is_remote(file) and not Path(file).is_file()]
     if missing:
         raise FileListError(
@@ -133,7 +136,10 @@ def _files_of(text: str, where: str) -> list[str]:
     path = Path(text).expanduser()
     if path.suffix == ".txt":
         if not path.is_file():
-            raise FileListError(f"{where}: there is no listing {text}.")
+            raise FileListError(
+                f"{where}: there is no listing {text}. Expected a text file with one path a line; "
+                "check `files` of the dataset."
+            )
         return _read_listing(path, where)
     if glob.has_magic(text):
         found = glob.glob(str(path), recursive=True)  # noqa: PTH207 - patterns may be absolute
@@ -145,10 +151,20 @@ def _files_of(text: str, where: str) -> list[str]:
 
 def _read_listing(listing: Path, where: str) -> list[str]:
     """One path or URL a line; relative ones start at the listing; ``#`` begins a comment."""
-    lines = (line.partition("#")[0].strip() for line in listing.read_text().splitlines())
+    try:
+        text = listing.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise FileListError(
+            f"{where}: the listing {listing} cannot be read: {reason}. Expected one path a line."
+        ) from error
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
     entries = [line for line in lines if line]
     if not entries:
-        raise FileListError(f"{where}: the listing {listing} is empty.")
+        raise FileListError(
+            f"{where}: the listing {listing} is empty. Expected one path a line; list the files, "
+            "or leave the dataset out."
+        )
     return [one if _is_remote(one) else os.path.normpath(listing.parent / one) for one in entries]
 
 

@@ -17,6 +17,9 @@ Branches = Mapping[str, Sequence[str]]  # object -> branches; "event" holds thos
 EVENT = "event"
 # jetIdx, electronIdx3SJ, muonIdxG, genPartIdxMother
 _INDEX_COLUMN = re.compile(r"^(?P<stem>[A-Za-z0-9]+?)Idx(Mother)?[A-Z0-9]*$")
+_HEAD = 20  # bytes of a ROOT file up to and with its size
+_LARGE_FILES = 1_000_000  # added to the version of files whose size has 8 bytes
+_FETCH_AGAIN = "Fetch it again or take it off the list."
 _SPECIAL_COLLECTIONS = {"sv": "SV", "genJetAK8": "GenJetAK8", "fatJet": "FatJet"}
 
 
@@ -74,8 +77,8 @@ def open_tree(filename: str, treename: str) -> Any:
     """
     import uproot
 
-    if "://" not in filename and not Path(filename).exists():
-        raise UnreadableFile(f"{filename}: there is no such file. Check the list of the dataset.")
+    if "://" not in filename:
+        _check_whole(Path(filename), filename)
     try:
         root_file = uproot.open(filename)
         names = set(root_file.keys(cycle=False))
@@ -88,11 +91,49 @@ def open_tree(filename: str, treename: str) -> Any:
     return tree
 
 
+def _check_whole(path: Path, filename: str) -> None:
+    """Compare the size of a local file with the one in its header.
+
+    A file that lacks its last bytes can be read up to there: its loss would go unnoticed.
+    """
+    if not path.exists():
+        raise UnreadableFile(f"{filename}: there is no such file. Check the list of the dataset.")
+    try:
+        with path.open("rb") as file:
+            head = file.read(20)
+        size = path.stat().st_size
+    except OSError as error:
+        raise UnreadableFile(f"{filename}: cannot be read: {error.strerror}.") from error
+    if size == 0:
+        raise UnreadableFile(f"{filename}: cannot be read as ROOT: it is empty. {_FETCH_AGAIN}")
+    if head[:4] != b"root":
+        raise UnreadableFile(
+            f"{filename}: cannot be read as ROOT: it begins with {head[:4]!r}, not b'root'. "
+            "Take it off the list."
+        )
+    whole = _size_in_header(head)
+    if whole is None or size < whole:
+        known = "" if whole is None else f" of {whole:,}"
+        raise UnreadableFile(
+            f"{filename}: cannot be read as ROOT: it is truncated, {size:,}{known} bytes. "
+            f"{_FETCH_AGAIN}"
+        )
+
+
+def _size_in_header(head: bytes) -> int | None:
+    """Size of a ROOT file [byte] as its header has it; None where the header is cut."""
+    if len(head) < _HEAD:
+        return None
+    version = int.from_bytes(head[4:8], "big")
+    stop = 20 if version >= _LARGE_FILES else 16
+    return int.from_bytes(head[12:stop], "big")
+
+
 def _unreadable(filename: str, error: BaseException) -> str:
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     return (
         f"{filename}: cannot be read as ROOT ({type(error).__name__}: {first}). "
-        "It is truncated, corrupted or of another format; fetch it again or take it off the list."
+        f"It is corrupted or of another format. {_FETCH_AGAIN}"
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -72,11 +75,23 @@ def run_user_code(thunk: Callable[[], Any], function: Callable[..., Any] | None,
     try:
         return thunk()
     except Exception as error:
-        name = describe(function)
         first = (str(error).strip() or "no message").splitlines()[0]
         raise UserFunctionError(
-            f"{where}: {name} raised {type(error).__name__}: {first}"
+            f"{where}: {describe(function)} raised {type(error).__name__}: {first}"
+            f"{_line_of(function, error)}"
         ) from error
+
+
+def _line_of(function: Any, error: Exception) -> str:
+    """Where in the function's own file it raised; nothing for a compiled function."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    if code is None:
+        return ""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == code.co_filename]
+    return f" (line {lines[-1]} of {code.co_filename})" if lines else ""
 
 
 def describe(function: Any) -> str:

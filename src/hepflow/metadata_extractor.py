@@ -16,7 +16,7 @@ import numpy as np
 from hepflow.datasets import ConfigurableDatasetManager, dataset_key, is_data, process_of
 from hepflow.errors import MissingBranch, StorageError, did_you_mean
 from hepflow.events import open_tree, read_columns
-from hepflow.execution import Executor, Outcome, make_executor
+from hepflow.execution import Executor, Outcome, configured_executor
 from hepflow.execution.failures import raise_failures
 from hepflow.normalisation import check_runs
 from hepflow.output_manager import OutputDirectoryManager
@@ -221,7 +221,7 @@ class NanoAODMetadataGenerator:
         found = {task: known[key] for task in tasks if (key := _cache_key(task)) in known}
         todo = [task for task in tasks if task not in found]
         failures: list[Outcome] = []
-        executor = self.executor or make_executor(**self.dataset_manager.section.execution_args)
+        executor = self.executor or configured_executor(self.dataset_manager.section.execution_args)
         if todo:
             for outcome in executor.map(inspect_file, todo, label="reading metadata"):
                 if outcome.ok:

@@ -13,8 +13,7 @@ from typing import Any
 from hepflow.analysis import Analysis, AnalysisResult
 from hepflow.analysis.results import incomplete_data
 from hepflow.datasets import ConfigurableDatasetManager, expand_datasets
-from hepflow.execution import Executor, make_executor
-from hepflow.logging import progress
+from hepflow.execution import Executor, configured_executor
 from hepflow.metadata_extractor import NanoAODMetadataGenerator
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.provenance import code_state, resolved, software, user_folders
@@ -55,6 +54,12 @@ class RunResult:
     def fit(self) -> FitResult | None:
         """The fit; None without statistics."""
         return self.result.statistics.fit if self.result and self.result.statistics else None
+
+    @property
+    def expected_only(self) -> bool:
+        """Whether the fit is to Asimov data, because data is incomplete."""
+        statistics = self.result.statistics if self.result else None
+        return statistics is not None and statistics.expected_only
 
     @property
     def limit(self) -> LimitResult | None:
@@ -115,10 +120,9 @@ def run(config: Config | Mapping[str, Any], analysis: type[Analysis] | None = No
     valid = Config.of(config)
     output_manager = make_output_manager(valid)
     write_resolved(valid, output_manager)
-    args = valid.datasets.execution_args
     digests: Mapping[str, str] = {}
     result = None
-    with make_executor(**args, progress=progress) as executor:
+    with configured_executor(valid.datasets.execution_args) as executor:
         skims = make_skims(valid, output_manager, executor)
         seconds = {"metadata and skim": time.monotonic() - started[1]}
         if valid.general.analysis != "skip":

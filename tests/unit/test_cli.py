@@ -51,11 +51,15 @@ def config(here):
 def finished(tmp_path, status=0, limit=None, fit=None, problems=()):
     from hepflow.pipeline import RunResult
 
-    statistics = types.SimpleNamespace(limit=limit, fit=fit)
+    asimov = limit is not None and limit.observed is None
+    statistics = types.SimpleNamespace(limit=limit, fit=fit, expected_only=asimov)
     return RunResult(
         output_dir=tmp_path / "out",
         exit_status=status,
-        result=types.SimpleNamespace(statistics=statistics if fit else None),
+        result=types.SimpleNamespace(
+            statistics=statistics if fit else None,
+            histograms=types.SimpleNamespace(channels=()),
+        ),
         problems=problems,
         cpu_seconds=12.34,
         wall_seconds=6.0,
@@ -213,6 +217,7 @@ def test_a_limit_without_observed_data_says_so(here, capsys):
     show_summary(summarise(finished(here, 0, limit_result(None), fit_result()), 12.34, 1.0), None)
     told = capsys.readouterr().out
     assert "observed not given" in told
+    assert "Fit to Asimov data: mu" in told
     assert "12.3 s CPU, workers included; 1.0 s wall clock" in told
 
 

@@ -19,7 +19,7 @@ from hepflow.analysis.results import (
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.datasets import luminosity_by_year
 from hepflow.errors import MissingArtifact
-from hepflow.execution import Executor, make_executor
+from hepflow.execution import Executor, configured_executor
 from hepflow.histograms import LOSSLESS_FILE, read_histograms
 from hepflow.keys import Key, make_key
 from hepflow.normalisation import normalise
@@ -106,7 +106,7 @@ class Analysis(EventLoop):
         self._parts, self._merged, self._merged_key = {}, None, None
         skims = {n: s for n, s in self.processed_datasets.items() if isinstance(s, Skim)}
         if len(skims) == len(self.processed_datasets):
-            runner = executor or make_executor(**self.config.datasets.execution_args)
+            runner = executor or configured_executor(self.config.datasets.execution_args)
             cache = self.output_manager.get_cache_dir() / "histograms"
             reuse = self.config.general.read_from_cache
             self._merged, self._merged_key = fill_skims(self, skims, runner, cache, reuse=reuse)
@@ -214,7 +214,7 @@ class Analysis(EventLoop):
         HepflowError
             If a step fails; what finished is kept.
         """
-        runner = executor or make_executor(**self.config.datasets.execution_args)
+        runner = executor or configured_executor(self.config.datasets.execution_args)
         if self.config.general.run_histogramming:
             self.fill_histograms(runner)
             histograms = self.save()

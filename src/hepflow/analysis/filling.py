@@ -35,6 +35,17 @@ class FillTask:
     part: Part
     path: str
 
+    @property
+    def file(self) -> str:
+        """Input file."""
+        return str(self.part.metadata["file"])
+
+    @property
+    def label(self) -> str:
+        """For messages."""
+        known = self.part.metadata
+        return f"{known['dataset']}: {self.file}, {known['entrystart']} to {known['entrystop']}"
+
 
 def fill_part(analysis: Analysis, task: FillTask) -> str:
     """Fill one part and keep the result. Runs on workers."""
@@ -127,13 +138,14 @@ def fill_skims(
     parts = [part for name in sorted(skims) for part in skims[name].parts]
     key = filling_key(analysis, parts)
     merged = private_folder(cache / "merged") / f"{key.digest}.pkl"
-    if reuse and merged.exists():
+    known = _whole(merged) if reuse else None
+    if known is not None:
         _log.info("histograms: reused, nothing that they depend on has changed")
-        return _as_of_today(read_raw(merged), analysis, parts), key
+        return _as_of_today(known, analysis, parts), key
     folder = private_folder(cache / "parts")
     remove_stale_temporaries(folder)
     tasks = [FillTask(part, str(folder / _part_file(analysis.spec, key, part))) for part in parts]
-    todo = [task for task in tasks if not (reuse and _is_whole(Path(task.path)))]
+    todo = [task for task in tasks if not (reuse and _whole(Path(task.path)))]
     _log.info("histograms: %d parts, %d to fill", len(tasks), len(todo))
     failed: list[Outcome] = []
     if todo:
@@ -169,14 +181,15 @@ def _part_file(spec: AnalysisSpec, key: Key, part: Part) -> str:
     return f"{stable_hash([own, path.name, dataset])}.pkl"
 
 
-def _is_whole(path: Path) -> bool:
+def _whole(path: Path) -> RawHistograms | None:
+    """What was kept, or None where it is not there or damaged and must be filled anew."""
     if not path.exists():
-        return False
+        return None
     try:
-        read_raw(path)
-    except StorageError:
-        return False
-    return True
+        return read_raw(path)
+    except StorageError as error:
+        _log.warning("histograms: filled anew. %s", error)
+        return None
 
 
 def _forget_oldest(folder: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hepflow.errors import WorkspaceError
 from hepflow.execution import Executor
 from hepflow.execution.failures import raise_failures
 from hepflow.histograms import LOSSLESS_FILE, ROOT_FILE, write_cutflows, write_histograms
@@ -79,7 +80,12 @@ def save_histograms(
     if config.statistics.norm_factors:
         spec = StatisticsSpec.from_config(config)
         path = config_path(spec, output_manager.get_statistics_dir())
-        write_cabinetry_config(histograms, spec, path, folder / ROOT_FILE)
+        try:
+            write_cabinetry_config(histograms, spec, path, folder / ROOT_FILE)
+        except WorkspaceError as error:
+            if config.general.run_statistics:
+                raise
+            _log.warning("no cabinetry configuration, so no fit: %s", error)
 
 
 def fit_histograms(

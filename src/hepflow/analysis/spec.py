@@ -59,8 +59,13 @@ class AnalysisSpec:
             if wanted is None or channel.name in wanted
         ]
         datasets = {dataset.key: dataset for dataset in expand_datasets(valid)}
-        files = {one.file for one in valid.corrections if one.file}
-        files |= {one.lumi_mask for one in datasets.values() if one.lumi_mask}
+        files = {
+            one.file: f"corrections[{i}] ({one.name}).file"
+            for i, one in enumerate(valid.corrections)
+            if one.file
+        }
+        certified = "the certified runs (general.lumifile, or lumi_mask of the dataset)"
+        files |= {one.lumi_mask: certified for one in datasets.values() if one.lumi_mask}
         return cls(
             datasets=datasets,
             masks=tuple(valid.good_object_masks.analysis),
@@ -70,7 +75,7 @@ class AnalysisSpec:
             channel_positions=tuple(i for i, _ in chosen),
             corrections=tuple(valid.corrections),
             systematics=tuple(valid.systematics),
-            digests={file: _digest(file) for file in sorted(files)},
+            digests={file: _digest(file, files[file]) for file in sorted(files)},
             weight_mode=valid.general.weight_mode,
             run_systematics=valid.general.run_systematics,
         )
@@ -89,7 +94,7 @@ class AnalysisSpec:
         }
 
 
-def _digest(file: str) -> str:
+def _digest(file: str, where: str) -> str:
     if not Path(file).is_file():
-        raise CorrectionError(f"{file}: there is no such file; the configuration names it.")
+        raise CorrectionError(f"{where}: there is no file {file}. Give the path of one.")
     return sha256_file(file)

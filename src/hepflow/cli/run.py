@@ -17,6 +17,7 @@ from hepflow.cli.arguments import (
     parse_with_overrides,
 )
 from hepflow.cli.references import find_modules_here, load_analysis, load_config
+from hepflow.errors import StorageError
 
 if TYPE_CHECKING:
     from hepflow.cli.endings import Guard
@@ -59,7 +60,11 @@ def run_chain(
     configured = load_config(options.config, overrides)
     chosen = load_analysis(options.analysis) if options.analysis else None
     guard.logs = Path(configured.general.output_dir) / "logs"
-    setup_logging("DEBUG" if guard.debug else "INFO", guard.logs / "hepflow.log")
+    try:
+        setup_logging("DEBUG" if guard.debug else "INFO", guard.logs / "hepflow.log")
+    except StorageError as error:
+        error.add_note("Where results and logs go is set by general.output_dir.")
+        raise
 
     from hepflow import pipeline
     from hepflow.cli.summary import show_cutflows, show_summary, summarise

@@ -32,6 +32,7 @@ def summarise(result: RunResult, cpu_seconds: float, wall_seconds: float) -> dic
     return {
         "exit_status": result.exit_status,
         "problems": list(result.problems),
+        "expected_only": result.expected_only,
         "limit": _limit(result.limit),
         "fit": _fit(result.fit),
         "output_dir": str(output),
@@ -68,7 +69,8 @@ def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     limit, fit = summary["limit"], summary["fit"]
     lines = []
     if fit:
-        lines.append((f"Best fit of {fit['poi']}", f"{fit['value']:.4g} +- {fit['error']:.3g}"))
+        of = "Fit to Asimov data:" if summary["expected_only"] else "Best fit of"
+        lines.append((f"{of} {fit['poi']}", f"{fit['value']:.4g} +- {fit['error']:.3g}"))
     if limit:
         name = f"Upper limit on {limit['poi']} ({100 * limit['confidence_level']:g} % CL)"
         low, median, high = limit["expected"][1:4]

@@ -178,11 +178,35 @@ def _call(evaluator: Evaluator, function: Any, arguments: Sequence[Any]) -> Floa
         return np.asarray(function.evaluate(*arguments), dtype=np.float64)
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        texts = [one for one in arguments if isinstance(one, str)]
-        shown = f" with {', '.join(map(repr, texts))}" if texts else ""
+        given = {
+            name: one
+            for (name, _), one in zip(evaluator.inputs, arguments, strict=True)
+            if isinstance(one, str)
+        }
+        shown = ", ".join(f"{name}={text!r}" for name, text in given.items())
+        hints = "".join(_known_text(evaluator, name, text) for name, text in given.items())
         raise CorrectionError(
-            f"correction {evaluator.key!r} of {evaluator.file}{shown}: {first}"
+            f"correction {evaluator.key!r} of {evaluator.file}{f' with {shown}' if shown else ''}: "
+            f"{first}.{hints}"
         ) from error
+
+
+def _known_text(evaluator: Evaluator, name: str, text: str) -> str:
+    """Say what the file knows of a string input, where it does not know this one."""
+    keys = _keys_of(evaluator.content["data"], name)
+    return (
+        "" if text in keys or not keys else f" The file has no {text!r}. {did_you_mean(text, keys)}"
+    )
+
+
+def _keys_of(node: Any, name: str) -> set[str]:
+    """Keys of the categories of an input, anywhere in the content."""
+    if isinstance(node, Mapping):
+        found = set().union(*(_keys_of(one, name) for one in node.values()))
+        if node.get("nodetype") == "category" and node["input"] == name:
+            found |= {str(one["key"]) for one in node["content"]}
+        return found
+    return set().union(*(_keys_of(one, name) for one in node)) if isinstance(node, list) else set()
 
 
 def _out_of_domain(evaluator: Evaluator, limits: Limits, out_of_range: str) -> str:

@@ -51,12 +51,12 @@ def correction_values(
     if transform is not None:
         result = run_user_code(lambda: transform(*arguments), transform, where)
         arguments = list(result) if isinstance(result, (tuple, list)) else [result]
-    evaluator = open_correction(correction.file or "", correction.key or "", digest)
     try:
+        evaluator = open_correction(correction.file or "", correction.key or "", digest)
         flat, structure = _flatten(arguments)
         values = evaluate(evaluator, flat, _index_for(correction, choice), correction.out_of_range)
     except CorrectionError as error:
-        error.add_note(f"configured at {where}")
+        error.add_note(f"Configured at {where}.")
         raise
     return _unflatten(values, structure, len(events))
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from hepflow.execution.executor import EXECUTORS, Executor, make_executor
+from hepflow.execution.executor import (
+    EXECUTORS,
+    Executor,
+    configured_executor,
+    make_executor,
+)
 from hepflow.execution.outcome import Failure, Outcome
 from hepflow.execution.progress import Progress, no_progress
 
@@ -12,6 +17,7 @@ __all__ = [
     "Failure",
     "Outcome",
     "Progress",
+    "configured_executor",
     "make_executor",
     "no_progress",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -12,6 +12,7 @@ from hepflow.execution.inprocess import InProcessExecutor
 from hepflow.execution.outcome import Outcome
 from hepflow.execution.pool import PoolExecutor
 from hepflow.execution.progress import ProgressFactory
+from hepflow.logging import progress as show_progress
 
 
 class Executor(Protocol):
@@ -132,3 +133,14 @@ def make_executor(
     return EXECUTORS[backend](
         workers=workers, scheduler=scheduler, max_retries=max_retries, progress=progress
     )
+
+
+def configured_executor(arguments: Mapping[str, Any]) -> Executor:
+    """Executor of a configuration, with progress shown on the console.
+
+    Parameters
+    ----------
+    arguments : mapping
+        ``config.datasets.execution_args``.
+    """
+    return make_executor(**arguments, progress=show_progress)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from hepflow.errors import ExecutionError
+from hepflow.errors import ExecutionError, HepflowError
 from hepflow.execution.outcome import Outcome
 
 _SHOWN = 5
+# Numbers that stand alone; those in paths and names tell one file from another.
+_NUMBER = re.compile(r"(?<![\w/.])-?\d[\d.,]*(?!\w)")
 
 
 def raise_failures(failed: Sequence[Outcome], doing: str, *, of: int) -> None:
@@ -25,22 +28,41 @@ def raise_failures(failed: Sequence[Outcome], doing: str, *, of: int) -> None:
     Raises
     ------
     HepflowError
-        The items' own class where they share one, else `ExecutionError`. What finished is
-        kept by the caller.
+        The nearest class that the items' errors share. What finished is kept by the caller.
     """
     if not failed:
         return
-    ordered = sorted(failed, key=lambda outcome: outcome.index)
-    errors = [outcome.error.to_error() for outcome in ordered if outcome.error is not None]
-    kinds = {type(error) for error in errors}
-    kind = kinds.pop() if len(kinds) == 1 else ExecutionError
-    texts = list(dict.fromkeys(_text(error) for error in errors))
-    more = f"\n  and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    lines = "".join(f"\n  {text}" for text in texts[:_SHOWN])
-    kept = of - len(ordered)
+    alike: dict[str, list[tuple[Outcome, HepflowError]]] = {}
+    for outcome in sorted(failed, key=lambda one: one.index):
+        if outcome.error is not None:
+            error = outcome.error.to_error()
+            alike.setdefault(_NUMBER.sub("#", _text(error)), []).append((outcome, error))
+    lines = [_line(group) for group in alike.values()]
+    more = f"\n  and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+    shown = "".join(f"\n  {line}" for line in lines[:_SHOWN])
+    kept = of - len(failed)
     tail = f"\n{kept} of {of} finished and are kept; the next run goes on from there."
-    raise kind(f"{doing}: {len(ordered)} of {of} failed.{lines}{more}{tail if kept else ''}")
+    kind = _shared_class([error for group in alike.values() for _, error in group])
+    raise kind(f"{doing}: {len(failed)} of {of} failed.{shown}{more}{tail if kept else ''}")
+
+
+def _line(group: Sequence[tuple[Outcome, HepflowError]]) -> str:
+    """One line for items that failed alike but for numbers: the first, and how many."""
+    outcome, error = group[0]
+    text, label = _text(error), getattr(outcome.item, "label", "")
+    where = [label] if label and getattr(outcome.item, "file", label) not in text else []
+    others = [f"{len(group) - 1} more like it"] if len(group) > 1 else []
+    inside = ", ".join([*where, *others])
+    return f"{text} [{inside}]" if inside else text
+
+
+def _shared_class(errors: Sequence[HepflowError]) -> type[HepflowError]:
+    """Nearest class of all errors; `ExecutionError` where they share but the root."""
+    for kind in type(errors[0]).__mro__:
+        if all(isinstance(error, kind) for error in errors):
+            return ExecutionError if kind is HepflowError else kind
+    return ExecutionError
 
 
 def _text(error: Exception) -> str:
-    return "; ".join((str(error), *getattr(error, "__notes__", ())))
+    return " ".join((str(error), *getattr(error, "__notes__", ())))

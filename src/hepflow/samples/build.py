@@ -21,6 +21,7 @@ from hepflow.samples.layout import DatasetInfo, SampleLayout, describe_sample
 from hepflow.samples.write import write_file
 from hepflow.storage import (
     atomic_write,
+    private_folder,
     read_json,
     remove_stale_temporaries,
     sha256_file,
@@ -76,6 +77,7 @@ def ensure_sample(
     layout = describe_sample(folder, events, seed)
     if is_whole(layout):
         return layout
+    private_folder(folder)  # it may be the first below the user's cache folder
     with _locked(layout.root):
         if not is_whole(layout):  # another process may have finished it meanwhile
             _build(layout, progress, workers)

@@ -35,6 +35,16 @@ class SkimTask:
     path: str  # where the part goes; its name holds the key
     reuse: bool  # whether a whole part that is there already is taken
 
+    @property
+    def file(self) -> str:
+        """Input file."""
+        return self.item.filename
+
+    @property
+    def label(self) -> str:
+        """For messages."""
+        return f"{self.item.dataset}: {self.file}, {self.item.entrystart} to {self.item.entrystop}"
+
 
 @dataclass(frozen=True)
 class PartRecord:

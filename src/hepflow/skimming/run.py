@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hepflow.errors import InputError, StorageError
-from hepflow.execution import Executor, Outcome, make_executor
+from hepflow.execution import Executor, Outcome, configured_executor
 from hepflow.execution.failures import raise_failures
 from hepflow.keys import Key, stable_hash
 from hepflow.output_manager import OutputDirectoryManager
@@ -70,7 +70,7 @@ def process_workitems_with_skimming(
     keys = {name: spec.key(dataset) for name, dataset in spec.datasets.items()}
     folders = {name: output_manager.get_dataset_dir(name) for name in spec.datasets}
     if valid.general.run_skimming:
-        runner = executor or make_executor(**valid.datasets.execution_args)
+        runner = executor or configured_executor(valid.datasets.execution_args)
         records = _run(spec, items, keys, folders, runner, reuse=valid.general.read_from_cache)
     else:
         records = _read_back(items, keys, folders)

@@ -13,7 +13,7 @@ _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def private_folder(path: str | Path) -> Path:
-    """Make a folder with mode 0700 if it is missing, and check that nobody else can write it.
+    """Make a folder with mode 0700 if missing, parents too, and check that only its owner writes.
 
     Raises
     ------
@@ -25,9 +25,10 @@ def private_folder(path: str | Path) -> Path:
     """
     path = Path(path)
     with storage_errors(path, "make the folder"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.is_symlink():
-            path.mkdir(mode=0o700, exist_ok=True)
+        missing = [one for one in path.parents if not one.exists()]
+        for folder in (*reversed(missing), path):
+            if not folder.is_symlink():
+                folder.mkdir(mode=0o700, exist_ok=True)
         status = path.lstat()
     if not stat.S_ISDIR(status.st_mode):
         raise UnsafeContent(f"{path} is a link or a file; a folder of your own is expected there.")
