@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -55,6 +56,11 @@ def denominator(dataset: Dataset, ledger: Ledger, weight_mode: str) -> float:
     if dataset.sumw_source == "runs":
         return _sum_of_runs(dataset, ledger, weight_mode)
     total = ledger.totals(dataset.key).sum_for(weight_mode)
+    if not math.isfinite(total):
+        raise NormalisationError(
+            f"dataset {dataset.key!r}: the sum for weight_mode {weight_mode!r} is {total}. Its "
+            "parts need finite generator weights, and part_sum_signs in their metadata for 'sign'."
+        )
     if total == 0 and ledger.totals(dataset.key).nevts:
         raise NormalisationError(f"dataset {dataset.key!r}: its generator weights add up to zero.")
     return total

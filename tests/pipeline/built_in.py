@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import functools
+import fcntl
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,15 @@ class Run:
     analysis: NonDiffAnalysis
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process of the test suite at a time do the same work; the next one reuses it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def configuration(sample: SampleLayout, folder: Path) -> dict[str, Any]:
     """``user.configuration.config`` for a sample that exists, writing below `folder` only."""
     config = _config_of(sample)
@@ -46,9 +57,15 @@ def _config_of(sample: SampleLayout) -> dict[str, Any]:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    of_seed = functools.partial(describe_sample, seed=sample.seed)
+
+    def of_this(_: Path, events: int) -> SampleLayout:
+        return describe_sample(sample.root.parent, events, sample.seed)
+
     size = {"HEPFLOW_SAMPLE_EVENTS": str(sample.requested_events)}
-    with mock.patch("hepflow.samples.describe_sample", of_seed), mock.patch.dict("os.environ", size):
+    with (
+        mock.patch("hepflow.samples.describe_sample", of_this),
+        mock.patch.dict("os.environ", size),
+    ):
         spec.loader.exec_module(module)
     assert sample.root == module.SAMPLE.root, "the sample is not where the configuration looks"
     assert module.__name__ not in sys.modules

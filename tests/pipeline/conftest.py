@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +9,6 @@ import pytest
 
 from hepflow.output_manager import default_cache_dir
 from tests.pipeline import built_in
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Let one process of the test suite at a time do the same work; the next one reuses it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @pytest.fixture(scope="session")
@@ -38,5 +26,5 @@ def small_config(small_sample, built_in_folder) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def small_run(small_config, built_in_folder) -> built_in.Run:
     """The built-in analysis on the small sample."""
-    with _locked(built_in_folder):
+    with built_in.locked(built_in_folder):
         return built_in.fill(small_config)

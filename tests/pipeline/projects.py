@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import json
 import os
 import re
 import shutil
@@ -18,9 +20,9 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-# 100 events a work item: 4 of the signal, 8 of the background, 8 of data.
-FILES = {"signal_0": 400, "background_0": 400, "background_1": 400, "data_0": 400, "data_1": 400}
-PARTS = 20
+# 400 events a work item: 2 of the signal, 4 of the background, 4 of data.
+FILES = dict.fromkeys(("signal_0", "background_0", "background_1", "data_0", "data_1"), 800)
+PARTS = 10
 
 MODULE = '''\
 """An analysis in a folder of its own."""
@@ -34,13 +36,13 @@ import awkward as ak
 HERE = Path(__file__).resolve().parent
 SKIM_MET = 10.0  # [GeV]
 MUON_PT = 30.0  # [GeV]
-SLOW = float(os.environ.get("SLOW_SKIM", "0"))  # [s] a part
-SLOW_FILL = float(os.environ.get("SLOW_FILL", "0"))  # [s] a part
 
 
 def skim(trigger, met):
     """Trigger and missing momentum."""
     time.sleep(float(os.environ.get("SLOW_SKIM", "0")))
+    if ak.any(met < 0):
+        raise ValueError("negative MET")
     return trigger & (met > SKIM_MET)
 
 
@@ -104,7 +106,7 @@ config = {
         "skimming": {
             "function": skim,
             "use": [("event", "HLT_Mu50"), ("MET", "pt")],
-            "chunk_size": 100,
+            "chunk_size": 400,
         },
     },
     "good_object_masks": {
@@ -192,8 +194,9 @@ def changed(text: str, *changes: tuple[str, str]) -> str:
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """Variables of a process in `folder`: a cache of its own, plain and wide output."""
-    cache = {"HEPFLOW_CACHE_DIR": str(folder / "cache"), "COLUMNS": "200", "NO_COLOR": "1"}
-    return {**os.environ, **cache, **more}
+    own = {"HEPFLOW_CACHE_DIR": str(folder / "cache"), "COLUMNS": "200", "NO_COLOR": "1"}
+    # A module that is edited twice within a second would keep its old bytecode.
+    return {**os.environ, **own, "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
 def command(*words: str) -> list[str]:
@@ -283,12 +286,67 @@ def end(process: subprocess.Popen[str], how: signal.Signals, *, group: bool = Fa
     return process.returncode, told
 
 
+# -- in this process ----------------------------------------------------------------------------
+
+
+class Here:
+    """Runs in a project within this process: no Python to start, messages to look at.
+
+    Parameters
+    ----------
+    folder
+        Holds the project.
+    monkeypatch, capsys
+        Those of pytest.
+    """
+
+    def __init__(self, folder: Path, monkeypatch: Any, capsys: Any) -> None:
+        self.folder = folder
+        self.capsys = capsys
+        self.out = ""  # what the last run wrote on standard output
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        monkeypatch.setenv("HEPFLOW_CACHE_DIR", str(folder / "cache"))
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.delenv("HEPFLOW_DEBUG", raising=False)
+
+    def run(self, *words: str, statistics: bool = False) -> tuple[int, str]:
+        """Run the chain; its exit status and what it wrote on standard error."""
+        from hepflow.cli import main_for
+
+        sys.modules.pop("mine", None)
+        importlib.invalidate_caches()
+        wanted = f"--general.run_statistics={str(statistics).lower()}"
+        argv = ["--execution.backend=inprocess", wanted, *words]
+        status = main_for(
+            config="mine:config", analysis="analysis.nondiff:NonDiffAnalysis", argv=argv
+        )
+        sys.modules.pop("mine", None)
+        self.out, told = self.capsys.readouterr()
+        return status, told
+
+
 # -- what is there ---------------------------------------------------------------------------
 
 
 def parts(folder: Path, output: str = "out") -> list[Path]:
     """Parts of the skim."""
     return sorted((folder / output / "skimmed").rglob("*.pkl"))
+
+
+def assert_skim_is_whole(folder: Path) -> None:
+    """Every part is listed in its manifest and can be read; nothing else lies there."""
+    from hepflow.storage import read_part
+
+    for manifest in (folder / "out" / "skimmed").rglob("manifest.json"):
+        known = {one["name"]: one for one in json.loads(manifest.read_text())["parts"]}
+        names = {path.name for path in manifest.parent.iterdir()} - {manifest.name}
+        found = {name for name in names if not name.endswith(".tmp")}  # of a killed worker
+        assert found == set(known)
+        for name, one in known.items():
+            events = read_part(manifest.parent / name)["events"]
+            assert events["length"] == one["n_selected"]
 
 
 def templates(folder: Path, output: str = "out") -> dict[str, np.ndarray]:

@@ -8,12 +8,10 @@ side of a bin's edge because of rounding. Weights are float64.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import awkward as ak
-import correctionlib
 import numpy as np
 import uproot
 
@@ -43,8 +41,6 @@ OBJECT_SHIFTS: Mapping[str, Mapping[str, object]] = {  # what differs from nomin
     "jes_pileup_down": {"jes": "jes_pileup_down"},
     "fatjet_scale_up": {"fatjet": 1.01},
     "fatjet_scale_down": {"fatjet": 0.99},
-    "muon_scale_up": {"muon": 1.002},
-    "muon_scale_down": {"muon": 0.998},
 }
 # variation -> the factor that it replaces, and what the correction file calls its value
 WEIGHT_SHIFTS: Mapping[str, tuple[str, str]] = {
@@ -63,7 +59,8 @@ WEIGHT_SHIFTS: Mapping[str, tuple[str, str]] = {
     "toptag_up": ("toptag", "up"),
     "toptag_down": ("toptag", "down"),
 }
-VARIATIONS = (*OBJECT_SHIFTS, *WEIGHT_SHIFTS)
+SLOPE = ("ttbar_slope_up", "ttbar_slope_down")  # of the weight of top pairs
+VARIATIONS = (*OBJECT_SHIFTS, *WEIGHT_SHIFTS, *SLOPE)
 EVENT = ("run", "luminosityBlock", "PuppiMET_pt", "PuppiMET_phi")
 OBJECTS = {
     "Muon": ("pt", "eta", "phi", "mass", "tightId", "miniIsoId"),
@@ -115,17 +112,6 @@ class Objects:
         return values.prod(axis=1)
 
 
-@dataclass(frozen=True)
-class Filled:
-    """Raw sums of one dataset: not yet scaled to cross-section and luminosity."""
-
-    sums: Mapping[tuple[str, str, str], np.ndarray]  # w, w^2, abs(w), count; (4, n_bins + 2)
-    cutflow: Mapping[str, Mapping[str, int]]  # channel -> cut -> events
-    weights: Mapping[str, Mapping[str, np.ndarray]]  # channel -> variation -> of each event
-    sum_weights: float
-    events: int
-
-
 def pad(array):
     counts = ak.to_numpy(ak.num(array))
     there = np.arange(max(counts.max(initial=0), 1)) < counts[:, None]
@@ -163,7 +149,7 @@ def scaled(objects, factor):
 
 def correct_objects(objects, files, shift):
     """Simulated jets and fat jets on the energy scale of data, or shifted from it."""
-    jets, fat, muons = objects["Jet"], objects["FatJet"], objects["Muon"]
+    jets, fat = objects["Jet"], objects["FatJet"]
     factor = np.ones(jets.there.shape)
     eta, pt = (jets[k][jets.there].astype(np.float64) for k in ("eta", "pt"))
     factor[jets.there] = files["jes"]["jes"].evaluate(shift.get("jes", "nominal"), eta, pt)
@@ -171,9 +157,7 @@ def correct_objects(objects, files, shift):
     moved = scale * np.float32(shift["fatjet"]) if "fatjet" in shift else scale
     fat = scaled(fat, np.full(fat.there.shape, moved, dtype=np.float32))
     fat = fat.changed(msoftdrop=fat["msoftdrop"] * scale)
-    if "muon" in shift:
-        muons = scaled(muons, np.full(muons.there.shape, shift["muon"], dtype=np.float32))
-    return {"Jet": scaled(jets, factor), "FatJet": fat, "Muon": muons}
+    return {**objects, "Jet": scaled(jets, factor), "FatJet": fat}
 
 
 def mask_objects(objects):
@@ -252,6 +236,11 @@ def relative_pt(muon, jet, index):
     return numerator / np.sqrt(jx**2 + jy**2 + jz**2)
 
 
+def scalar_sum(event, good):
+    jet = good["Jet"]
+    return jet.sum(jet["pt"]) + good["Muon"].first("pt") + event["PuppiMET_pt"]
+
+
 def observables(event, good):
     muon, jet, fat = good["Muon"], good["Jet"], tagged(good)
     met = event["PuppiMET_pt"]
@@ -267,7 +256,7 @@ def observables(event, good):
         "fatjet_pt": fat.first("pt"),
         "fatjet_msoftdrop": fat.first("msoftdrop"),
         "n_jet": jet.there.sum(axis=1),
-        "scalar_sum": jet.sum(jet["pt"]) + muon.first("pt") + met,
+        "scalar_sum": scalar_sum(event, good),
         "sphericity_z": jet.sum(pz**2) / jet.sum(p**2),
         "min_dr": to_muon.min(axis=1),
         "relative_pt": relative_pt(muon, jet, to_muon.argmin(axis=1)),
@@ -296,92 +285,3 @@ def factors(event, good, files, moved: tuple[str, str] = ("", "")) -> dict[str, 
         weights = files[name][name].evaluate(called(name, nominal), flavour, pt, value)
         found[name] = part.product(weights)
     return found
-
-
-def histogram(values, weights, name):
-    low, high, n = BINS[name]
-    edges = [-np.inf, *np.linspace(low, high, n + 1), np.inf]
-    each = (weights, weights**2, np.abs(weights), np.ones(len(weights)))
-    return np.stack([np.histogram(values, edges, weights=one)[0] for one in each])
-
-
-def fill_shift(event, objects, golden, name, files) -> tuple[dict, dict, dict]:
-    """Fill one object variation; with nominal also all weight variations."""
-    if files is not None:
-        objects = correct_objects(objects, files, OBJECT_SHIFTS[name])
-    good = mask_objects(objects)
-    sums, flows, kept = {}, {}, {}
-    steps = list(cuts(event, good, golden))
-    for channel in CHANNELS:
-        passed = np.ones(len(event["run"]), dtype=bool)
-        flow = {"skimmed": len(passed)}
-        for where, cut, mask in steps:
-            if where in {"", channel}:
-                passed = passed & mask
-                flow[cut] = int(passed.sum())
-        mine = {k: v[passed] for k, v in event.items()}
-        chosen = {k: v.rows(passed) for k, v in good.items()}
-        weights = event_weights(mine, chosen, name, files)
-        for observable, values in observables(mine, chosen).items():
-            for variation, weight in weights.items():
-                sums[channel, observable, variation] = histogram(values, weight, observable)
-        flows[channel], kept[channel] = flow, weights
-    return sums, flows, kept
-
-
-def event_weights(event, good, name, files) -> dict[str, np.ndarray]:
-    if files is None:
-        return {name: np.ones(len(event["run"]))}
-    moved = {name: ("", "")} | (dict(WEIGHT_SHIFTS) if name == "nominal" else {})
-    base = event["genWeight"].astype(np.float64)
-    return {
-        variation: base * np.prod(list(factors(event, good, files, one).values()), axis=0)
-        for variation, one in moved.items()
-    }
-
-
-def fill_file(path: Path, files, golden: Path | None) -> Filled:
-    """Fill one file; without correction files it is data."""
-    event, objects, weights = read(path, is_data=files is None)
-    sums, flow, kept = {}, {}, {}
-    for name in ("nominal",) if files is None else OBJECT_SHIFTS:
-        found, flows, of_events = fill_shift(event, objects, golden, name, files)
-        sums |= found
-        if name == "nominal":
-            flow, kept = flows, of_events
-    return Filled(sums, flow, kept, float(weights.sum()), len(weights))
-
-
-def merge(parts: Sequence[Filled]) -> Filled:
-    """Return the files of one dataset as one."""
-    first = parts[0]
-    return Filled(
-        sums={key: sum(one.sums[key] for one in parts) for key in first.sums},
-        cutflow={
-            channel: {cut: sum(one.cutflow[channel][cut] for one in parts) for cut in flow}
-            for channel, flow in first.cutflow.items()
-        },
-        weights={
-            channel: {v: np.concatenate([one.weights[channel][v] for one in parts]) for v in found}
-            for channel, found in first.weights.items()
-        },
-        sum_weights=sum(one.sum_weights for one in parts),
-        events=sum(one.events for one in parts),
-    )
-
-
-def fill_sample(layout) -> dict[str, Filled]:
-    """Fill all datasets of a sample."""
-    files = {
-        name: correctionlib.CorrectionSet.from_file(str(path))
-        for name, path in layout.corrections.items()
-    }
-    return {
-        name: merge(
-            [
-                fill_file(path, *((None, layout.golden_json) if info.is_data else (files, None)))
-                for path in info.files
-            ]
-        )
-        for name, info in layout.datasets.items()
-    }

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 
 from analysis.nondiff import NonDiffAnalysis
-from tests.pipeline import reference
+from tests.pipeline import reference, reference_fill
 
 SIMULATED = ("signal", "ttbar_semilep", "ttbar_had", "ttbar_lep", "wjets")
+TOP_PAIRS = ("ttbar_semilep", "ttbar_had", "ttbar_lep")
 
 
 @pytest.fixture(scope="module")
 def expected(small_sample):
-    return reference.fill_sample(small_sample)
+    filled = reference_fill.fill_sample(small_sample)
+    for name in set(SIMULATED) - set(TOP_PAIRS):  # has no such source: its nominal is taken
+        filled[name] = reference_fill.without_slope(filled[name])
+    return filled
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +36,15 @@ def differences(histograms, expected, scale, process):
     found = {}
     for (channel, observable, variation), (w, w2, size, _) in expected.sums.items():
         mine = histograms.template(channel, observable, process, variation)
-        total = scale * size.sum()
-        found[channel, observable, variation, "w"] = (
-            np.abs(mine.sumw - scale * w).max() / total if total else np.abs(mine.sumw).max()
-        )
-        total = scale**2 * w2.sum()
-        found[channel, observable, variation, "w2"] = (
-            np.abs(mine.sumw2 - scale**2 * w2).max() / total if total else np.abs(mine.sumw2).max()
-        )
+        where = (channel, observable, variation)
+        found[*where, "w"] = distance(mine.sumw, scale * w, scale * size.sum())
+        found[*where, "w2"] = distance(mine.sumw2, scale**2 * w2, scale**2 * w2.sum())
     return found
+
+
+def distance(mine, theirs, total):
+    worst = float(np.abs(mine - theirs).max())
+    return worst / total if total else worst
 
 
 def test_there_are_all_channels_observables_and_variations(small_run):
@@ -69,8 +73,9 @@ def test_data_are_counted_exactly(small_run, expected):
     for (channel, observable, _), (_, _, _, counts) in expected["data"].sums.items():
         template = histograms.template(channel, observable, "data")
         assert template.sumw.tolist() == template.sumw2.tolist() == counts.tolist()
-    assert all(len(block.variations) == 1 for key, block in histograms.blocks.items() if key[2] == "data")
-    assert sum(expected["data"].sums["CR", "n_jet", "nominal"][3]) > 100
+    blocks = [block for key, block in histograms.blocks.items() if key[2] == "data"]
+    assert {block.variations for block in blocks} == {("nominal",)}
+    assert sum(expected["data"].sums["CR", "n_jet", "nominal"][3]) > 50
 
 
 def test_yields_are_right_up_to_the_flow(small_run, expected, scales):
@@ -126,20 +131,17 @@ def test_weights_of_each_event(small_run, expected):
         for name, weights in expected["ttbar_semilep"].weights[channel].items():
             mine = np.concatenate([one[name] for one in parts])
             np.testing.assert_allclose(mine, weights, rtol=1e-12)
-        assert len(weights) > 100
+        assert len(weights) >= 50
     assert (expected["ttbar_semilep"].weights["SR"]["nominal"] < 0).any()
 
 
-def test_a_variation_moves_what_it_should(expected):
-    """The comparison would mean little if the variations were all the same."""
-    for process in ("ttbar_semilep", "wjets"):
-        sums = expected[process].sums
-        nominal = sums["SR", "zprime_mass", "nominal"][0]
-        for variation in set(reference.VARIATIONS) - {"nominal"}:
-            moved = sum(
-                not np.array_equal(sums[c, o, variation][0], sums[c, o, "nominal"][0])
-                for c in reference.CHANNELS
-                for o in reference.BINS
-            )
-            assert moved > 0, variation
-        assert nominal.sum() > 0
+def test_every_variation_moves_something(expected):
+    """The comparison would mean little if all variations were the same."""
+    sums = expected["ttbar_semilep"].sums
+    for variation in set(reference.VARIATIONS) - {"nominal"}:
+        pairs = [
+            (sums[channel, name, variation][0], sums[channel, name, "nominal"][0])
+            for channel in reference.CHANNELS
+            for name in reference.BINS
+        ]
+        assert any(not np.array_equal(*pair) for pair in pairs), variation

@@ -12,7 +12,6 @@ import pytest
 
 from hepflow.datasets import ConfigurableDatasetManager
 from hepflow.errors import (
-    ExecutionError,
     FileListError,
     InputError,
     MissingArtifact,
@@ -71,11 +70,23 @@ def task(path, weight="genWeight", chunk=100, tree="Events"):
 
 @pytest.mark.parametrize(
     ("events", "chunk"),
-    [(1, 100), (99, 100), (149, 100), (151, 100), (250, 100), (1000, 333), (7, 2)],
+    [
+        (1, 100),
+        (99, 100),
+        (149, 100),
+        (151, 100),
+        (250, 100),
+        (1000, 333),
+        (7, 2),
+        (150, 7),
+        (100, 11),
+        (50, 6),
+        (3, 1),
+    ],
 )
 def test_a_file_is_cut_into_chunks_of_about_the_wanted_size(tmp_path, events, chunk):
     path = write_nano(tmp_path / "a.root", {"genWeight": np.ones(events)})
-    _, steps = work_steps(task(path, chunk=chunk))
+    _, steps = work_steps(task(path, chunk=chunk), events)
     n = max(round(events / chunk), 1)
     size = math.ceil(events / n)
     expected = [(start, min(start + size, events)) for start in range(0, events, size)]
@@ -269,7 +280,7 @@ def test_one_broken_file_is_named_and_the_others_are_kept(tmp_path, config):
 def test_failures_of_several_kinds_are_one_error(tmp_path, config):
     (tmp_path / "in" / "mc_1.root").write_bytes(b"junk")
     write_nano(tmp_path / "in" / "mc_0.root", {"x": np.ones(2)})
-    with pytest.raises(ExecutionError) as caught:
+    with pytest.raises(InputError) as caught:
         make_metadata(config)
     assert "mc_0.root" in str(caught.value)
     assert "mc_1.root" in str(caught.value)

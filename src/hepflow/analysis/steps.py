@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +54,7 @@ def _counts_of(metadata: Mapping[str, Any]) -> PartCounts:
         entrystop=metadata["entrystop"],
         nevts=metadata["part_nevts"],
         sum_weights=metadata["part_sum_weights"],
-        sum_signs=metadata.get("part_sum_signs", metadata["part_sum_weights"]),
+        sum_signs=metadata.get("part_sum_signs", math.nan),
     )
 
 

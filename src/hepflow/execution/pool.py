@@ -7,12 +7,15 @@ not need the main module, and Dask runs on it.
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,6 +26,7 @@ from hepflow.execution.receiving import to_outcome
 from hepflow.execution.sending import make_payload, pickle_items
 from hepflow.execution.worker import SINGLE_THREADED, Payload, Report, run_task, start_worker
 
+_log = logging.getLogger(__name__)
 _IDLE = 60.0  # [s] after which an unused worker ends; starting one costs much less
 _HOPELESS = 3  # items lost one after the other without any success: the machine, not the item
 
@@ -78,6 +82,11 @@ class _Stream:
     def _run(self) -> None:
         from dask.multiprocessing import get
 
+        # Workers are started from this thread and inherit what it blocks: Ctrl-C does not
+        # reach them while they import, before `start_worker` has them ignore it. Starting the
+        # tracker, which they need, would unblock it again.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         callbacks = [(None, None, self._started, self._finished, None)]
         end: BaseException | None = None
         try:
@@ -236,6 +245,9 @@ class PoolExecutor:
                     yield index, report
             except BrokenProcessPool:
                 running = stream.running & set(run.pending)
+                _log.warning(
+                    "a worker process died (killed, or out of memory); what it held is tried again"
+                )
                 yield from run.worker_died(running, alone=len(running) == 1)
             finally:
                 stream.stopped.set()

@@ -117,4 +117,5 @@ def start_worker(parent: int, poll: float = 1.0) -> None:
         Time between two looks at the parent [s].
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked while it started
     threading.Thread(target=_end_with, args=(parent, poll), daemon=True).start()

@@ -55,6 +55,7 @@ class PartRecord:
     counts: PartCounts
     n_selected: int
     size: int  # [bytes]
+    mtime_ns: int  # [ns] time of the last change; another one: the part is verified before use
     reused: bool = False  # whether it was there already
 
 
@@ -82,7 +83,22 @@ def skim_item(spec: SkimSpec, task: SkimTask) -> PartRecord:
         "events": pack_array(events),
     }
     write_part(path, payload)
-    return PartRecord(path.name, task.item.fileuuid, counts, len(events), path.stat().st_size)
+    return _record(path, task.item, counts, len(events))
+
+
+def _record(
+    path: Path, item: WorkItem, counts: PartCounts, n_selected: int, *, reused: bool = False
+) -> PartRecord:
+    status = path.stat()
+    return PartRecord(
+        name=path.name,
+        uuid=item.fileuuid,
+        counts=counts,
+        n_selected=n_selected,
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        reused=reused,
+    )
 
 
 def _found_part(path: Path, item: WorkItem) -> PartRecord | None:
@@ -96,8 +112,7 @@ def _found_part(path: Path, item: WorkItem) -> PartRecord | None:
     counts = PartCounts(**payload["counts"])
     if counts.item_key != item.item_key:
         return None
-    selected = payload["events"]["length"]
-    return PartRecord(path.name, item.fileuuid, counts, selected, path.stat().st_size, reused=True)
+    return _record(path, item, counts, payload["events"]["length"], reused=True)
 
 
 def select_events(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> tuple[Any, PartCounts]:

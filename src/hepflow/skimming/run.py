@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import logging
@@ -142,7 +143,7 @@ def _run(
 ) -> dict[str, list[PartRecord]]:
     for folder in folders.values():
         remove_stale_temporaries(folder)
-    known = _known_parts(keys, folders) if reuse else {}
+    known = _known_parts(keys, folders, untouched=True) if reuse else {}
     tasks = [
         SkimTask(item, str(folders[item.dataset] / part_name(item, keys[item.dataset])), reuse)
         for item in items
@@ -160,12 +161,23 @@ def _run(
     reused = len(tasks) - len(todo) + sum(one.reused for one in found.values())
     _log.info("skim: %d parts, %d made, %d reused", len(tasks), len(found) - reused, reused)
     records = _by_dataset(tasks, found)
-    for name, mine in records.items():
+    kept = {
+        name: [*mine, *_of_other_files(folders[name], keys[name], items)]
+        for name, mine in records.items()
+    }
+    for name, mine in kept.items():
         _write_manifest(folders[name], keys[name], mine)
     raise_failures(failed, "skimming", of=len(tasks))
-    for name, mine in records.items():
+    for name, mine in kept.items():
         _remove_outdated(folders[name], mine)
     return records
+
+
+def _of_other_files(folder: Path, key: Key, items: Sequence[WorkItem]) -> list[PartRecord]:
+    """Parts with this key of files that are not processed now, as with a smaller max_files."""
+    files = {item.filename for item in items}
+    records = _manifest_records(folder / MANIFEST, key)
+    return [one for one in records if one.counts.file not in files and (folder / one.name).exists()]
 
 
 def _by_dataset(
@@ -181,18 +193,34 @@ def _by_dataset(
 
 def _write_manifest(folder: Path, key: Key, records: Sequence[PartRecord]) -> None:
     parts = [{**asdict(record), "reused": False} for record in records]
-    write_json(folder / MANIFEST, {"key": key.to_json(), "parts": parts})
+    content = {"key": key.to_json(), "parts": parts}
+    path = folder / MANIFEST
+    with contextlib.suppress(StorageError):  # one that is not there, or broken, is written anew
+        if read_json(path, MADE_BY) == content:
+            return
+    write_json(path, content)
 
 
-def _known_parts(keys: Mapping[str, Key], folders: Mapping[str, Path]) -> dict[str, PartRecord]:
-    """Parts that manifests hold under the same key and that lie there in full size."""
+def _known_parts(
+    keys: Mapping[str, Key], folders: Mapping[str, Path], *, untouched: bool
+) -> dict[str, PartRecord]:
+    """Parts that manifests hold under the same key and that lie there in full size.
+
+    With `untouched` only those that nobody wrote since: the others are verified by a worker.
+    """
     known: dict[str, PartRecord] = {}
     for name, folder in folders.items():
         for record in _manifest_records(folder / MANIFEST, keys[name]):
             part = folder / record.name
-            if part.exists() and part.stat().st_size == record.size:
+            if part.exists() and _is_as_recorded(part, record, untouched=untouched):
                 known[str(part)] = record
     return known
+
+
+def _is_as_recorded(part: Path, record: PartRecord, *, untouched: bool) -> bool:
+    status = part.stat()
+    same_time = not untouched or status.st_mtime_ns == record.mtime_ns
+    return same_time and status.st_size == record.size
 
 
 def _manifest_records(path: Path, key: Key) -> list[PartRecord]:
@@ -213,7 +241,7 @@ def _record_from_json(data: Mapping[str, Any]) -> PartRecord:
 
 
 def _remove_outdated(folder: Path, records: Sequence[PartRecord]) -> None:
-    """Delete parts of this dataset that were made with another key."""
+    """Delete parts that were made with another key, or of other entry ranges of a file."""
     current = {record.name for record in records}
     for path in folder.glob("*.pkl"):
         if path.name not in current:
@@ -224,7 +252,7 @@ def _read_back(
     items: Sequence[WorkItem], keys: Mapping[str, Key], folders: Mapping[str, Path]
 ) -> dict[str, list[PartRecord]]:
     """Records of the stored skim; one that does not fit the configuration is an error."""
-    known = _known_parts(keys, folders)
+    known = _known_parts(keys, folders, untouched=False)
     records: dict[str, list[PartRecord]] = {}
     missing = 0
     for item in items:

@@ -76,8 +76,10 @@ def write_cabinetry_config(
         )
     folder = path.parent / "cabinetry"
     content = generate(histograms, spec, histogram_file, folder)
-    text = yaml.safe_dump(content, sort_keys=False, width=100, allow_unicode=True)
-    atomic_write(path, f"{HEADER}\n{_EXPLANATION}{text}")
+    body = yaml.safe_dump(content, sort_keys=False, width=100, allow_unicode=True)
+    text = f"{HEADER}\n{_EXPLANATION}{body}"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        atomic_write(path, text)
     return path
 
 

@@ -133,7 +133,7 @@ class Cls:
         bent = curvature(self._asimov_task, self._background)
         width = float(bent.uncertainty[poi])
         name = self.likelihood.labels[poi]
-        if name in bent.flat or not width > 0:
+        if not width > 0:
             raise LimitError(
                 f"the likelihood does not depend on {name}: no limit exists. "
                 "Look whether the signal has events in the regions of the fit."

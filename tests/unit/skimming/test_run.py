@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import logging
 import math
+import os
 import uuid
 from types import SimpleNamespace
 
@@ -149,14 +150,14 @@ def test_overlapping_work_items_are_an_error(config):
 
 def test_the_second_time_nothing_is_made(config, log):
     make_skims(config)
-    assert made_and_reused(log) == (5, 0)
+    assert made_and_reused(log) == (4, 0)
     before = parts_on_disk(config)
     make_skims(config)
-    assert made_and_reused(log) == (0, 5)
+    assert made_and_reused(log) == (0, 4)
     assert parts_on_disk(config) == before
     config["general"]["read_from_cache"] = False
     make_skims(config)
-    assert made_and_reused(log) == (5, 0)
+    assert made_and_reused(log) == (4, 0)
 
 
 def cut_at(threshold):
@@ -183,9 +184,9 @@ def test_what_the_parts_depend_on_makes_them_anew(config, log, change):
     before = parts_on_disk(config)
     change(config["preprocess"])
     make_skims(config)
-    assert made_and_reused(log) == (5, 0)
+    assert made_and_reused(log) == (4, 0)
     assert not set(before) & set(parts_on_disk(config))  # outdated parts are gone
-    assert len(parts_on_disk(config)) == 5
+    assert len(parts_on_disk(config)) == 4
 
 
 def test_a_function_with_another_constant_gives_other_events(config):
@@ -201,7 +202,7 @@ def test_branches_of_simulation_do_not_touch_the_skim_of_data(config, log):
     make_skims(config)
     config["preprocess"]["mc_branches"]["event"] = ["genWeight", "nothing_reads_me"]
     make_skims(config)
-    assert made_and_reused(log) == (3, 2)
+    assert made_and_reused(log) == (3, 1)
 
 
 @pytest.mark.parametrize(
@@ -221,16 +222,16 @@ def test_what_the_parts_do_not_depend_on_leaves_them(config, log, section, chang
     }
     where[section].update(changes)
     skims = make_skims(config)
-    assert made_and_reused(log) == (0, 5)
+    assert made_and_reused(log) == (0, 4)
     if section == "datasets":
         assert skims["mc__nominal"][0][1]["xsec"] == 99.0
 
 
 def test_a_changed_input_file_is_skimmed_again(tmp_path, config, log):
     make_skims(config)
-    write_nano(tmp_path / "in" / "mc_1.root", toy_columns(90, 7))
+    write_nano(tmp_path / "in" / "mc_1.root", toy_columns(100, 7))  # as many events
     make_skims(config)
-    assert made_and_reused(log) == (1, 4)
+    assert made_and_reused(log) == (1, 3)
 
 
 # -- broken parts ------------------------------------------------------------------------
@@ -244,19 +245,37 @@ def test_a_part_that_is_gone_or_cut_is_made_anew(config, log):
     make_skims(config)
     a_part(config).unlink()
     make_skims(config)
-    assert made_and_reused(log) == (1, 4)
+    assert made_and_reused(log) == (1, 3)
     path = a_part(config)
     path.write_bytes(path.read_bytes()[:-100])
     make_skims(config)
-    assert made_and_reused(log) == (1, 4)
+    assert made_and_reused(log) == (1, 3)
 
 
-def test_changed_bytes_are_noticed_when_the_part_is_read(config):
-    make_skims(config)
-    path = a_part(config)
+def change_a_byte(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(bytes(content))
+
+
+def test_a_part_that_somebody_wrote_is_verified_and_made_anew(config, log):
+    make_skims(config)
+    whole = a_part(config).read_bytes()
+    change_a_byte(a_part(config))
+    make_skims(config)
+    assert made_and_reused(log) == (1, 3)
+    assert a_part(config).read_bytes() == whole
+    os.utime(a_part(config))  # copied: other times, the same bytes
+    make_skims(config)
+    assert made_and_reused(log) == (0, 4)
+
+
+def test_bytes_that_change_by_themselves_are_noticed_when_the_part_is_read(config):
+    make_skims(config)
+    path = a_part(config)
+    before = path.stat()
+    change_a_byte(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     skim = make_skims(config)["mc__nominal"]
     with pytest.raises(ChecksumError, match=path.name):
         list(skim)
@@ -267,7 +286,7 @@ def test_parts_of_an_interrupted_run_are_found_without_its_manifest(config, log)
     for manifest in manager_of(config).get_skimmed_dir().rglob("manifest.json"):
         manifest.unlink()
     make_skims(config)
-    assert made_and_reused(log) == (0, 5)
+    assert made_and_reused(log) == (0, 4)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"key": 1, "parts": []}'])
@@ -275,7 +294,7 @@ def test_a_broken_manifest_is_not_believed(config, log, content):
     make_skims(config)
     (manager_of(config).get_dataset_dir("data") / "manifest.json").write_text(content)
     assert len(make_skims(config)["data"]) == 1
-    assert made_and_reused(log) == (0, 5)
+    assert made_and_reused(log) == (0, 4)
 
 
 def test_one_broken_file_fails_the_skim_and_the_others_are_kept(tmp_path, config, log):
@@ -283,11 +302,11 @@ def test_one_broken_file_fails_the_skim_and_the_others_are_kept(tmp_path, config
     path = tmp_path / "in" / "mc_1.root"
     whole = path.read_bytes()
     path.write_bytes(whole[:300])
-    with pytest.raises(UnreadableFile, match=r"skimming: 1 of 5 failed[\s\S]*4 of 5 finished"):
+    with pytest.raises(UnreadableFile, match=r"skimming: 1 of 4 failed[\s\S]*3 of 4 finished"):
         process_workitems_with_skimming(items, config, manager_of(config))
     path.write_bytes(whole)
     skims = process_workitems_with_skimming(items, config, manager_of(config))
-    assert made_and_reused(log) == (1, 4)
+    assert made_and_reused(log) == (1, 3)
     assert len(skims["mc__nominal"]) == 3
 
 
@@ -308,13 +327,13 @@ def test_a_stored_skim_that_does_not_fit_is_an_error(config):
     make_skims(config)
     config["general"]["run_skimming"] = False
     config["preprocess"]["skimming"]["static_kwargs"] = {"threshold": 50.0}
-    with pytest.raises(StorageError, match=r"5 of 5 parts .*another selection"):
+    with pytest.raises(StorageError, match=r"4 of 4 parts .*another selection"):
         make_skims(config)
 
 
 def test_a_stored_skim_that_is_not_there_is_an_error(config):
     config["general"]["run_skimming"] = False
-    with pytest.raises(StorageError, match="5 of 5 parts"):
+    with pytest.raises(StorageError, match="4 of 4 parts"):
         make_skims(config)
 
 
@@ -337,3 +356,14 @@ def test_a_real_empty_file_is_a_pair(tmp_path):
     config["preprocess"]["skimming"] = {"chunk_size": 100}
     ((events, metadata),) = list(make_skims(config)["dy__nominal"])
     assert (len(events), metadata["nevts"], metadata["sum_weights"]) == (0, 0, 0.0)
+
+
+def test_a_run_over_fewer_files_keeps_the_parts_of_the_others(config, log):
+    make_skims(config)
+    full = parts_on_disk(config)
+    few = {**config, "general": {**config["general"], "max_files": 1}}
+    make_skims(few)
+    assert parts_on_disk(config) == full
+    log.clear()
+    make_skims(config)
+    assert made_and_reused(log)[0] == 0

@@ -1,23 +1,27 @@
-"""What the files hold: entry ranges, numbers of events, sums of weights."""
+"""Look into all files, in parallel, and keep what was found."""
 
 from __future__ import annotations
 
-import base64
 import logging
 import math
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from hepflow.datasets import ConfigurableDatasetManager, dataset_key, is_data, process_of
-from hepflow.errors import MissingBranch, StorageError, did_you_mean
-from hepflow.events import open_tree, read_columns
+from hepflow.datasets import ConfigurableDatasetManager, dataset_key, is_data
+from hepflow.errors import StorageError
 from hepflow.execution import Executor, Outcome, configured_executor
 from hepflow.execution.failures import raise_failures
+from hepflow.metadata_extractor.files import FileTask, inspect_file
+from hepflow.metadata_extractor.shapes import (
+    Summary,
+    build_fileset,
+    build_summary,
+    build_workitems,
+    workitem_from_json,
+    workitem_to_json,
+)
 from hepflow.normalisation import check_runs
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.records import FileInfo, WorkItem
@@ -27,85 +31,6 @@ from hepflow.storage import read_json, write_json
 _log = logging.getLogger(__name__)
 MADE_BY = "metadata generation (general.run_metadata_generation)"
 CACHE_FORMAT = 1
-Summary = dict[str, dict[str, dict[str, Any]]]
-
-
-@dataclass(frozen=True)
-class FileTask:
-    """A file to look into."""
-
-    dataset: str  # dataset key
-    path: str
-    tree: str
-    weight_branch: str | None  # None for data
-    chunk_size: int
-
-
-def inspect_file(task: FileTask) -> FileInfo:
-    """Read the entry ranges and sums of weights of one file.
-
-    Raises
-    ------
-    UnreadableFile, MissingTree, MissingBranch
-        If the file cannot be used.
-    """
-    tree = open_tree(task.path, task.tree)
-    file_uuid, steps = work_steps(task)
-    count = int(tree.num_entries)
-    item = WorkItem(task.dataset, task.path, task.tree, 0, count, file_uuid)
-    return FileInfo(
-        dataset=task.dataset,
-        path=task.path,
-        tree=task.tree,
-        uuid=file_uuid,
-        nevts=count,
-        steps=steps,
-        sum_weights=_sum_of_events(tree, item, task.weight_branch),
-        runs_sum=None if task.weight_branch is None else sum_of_runs(tree.file.root_directory),
-    )
-
-
-def work_steps(task: FileTask) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """File's uuid and entry ranges, from coffea's preprocessing."""
-    from coffea.dataset_tools import DataGroupSpec, preprocess
-
-    spec = DataGroupSpec({task.dataset: {"files": {task.path: task.tree}}})
-    ready, _ = preprocess(
-        spec,
-        step_size=task.chunk_size,
-        save_form=False,
-        scheduler="sync",
-        skip_bad_files=False,
-        allow_empty_datasets=True,
-    )
-    found = next(iter(ready[task.dataset].files.values()))
-    steps = tuple((int(start), int(stop)) for start, stop in found.steps if start < stop)
-    return str(found.uuid), steps or ((0, 0),)
-
-
-def _sum_of_events(tree: Any, item: WorkItem, weight_branch: str | None) -> float:
-    if weight_branch is None:
-        return float(item.entrystop)
-    names = tree.keys(recursive=False)
-    if weight_branch not in names:
-        hint = did_you_mean(weight_branch, names)
-        raise MissingBranch(
-            f"{item.filename}: there is no branch {weight_branch!r} with generator weights. {hint} "
-            "Set weight_branch, or is_data: True for data."
-        )
-    weights = read_columns(tree, item, [weight_branch])[weight_branch]
-    return math.fsum(np.asarray(weights, dtype=np.float64))
-
-
-def sum_of_runs(root_directory: Any) -> float | None:
-    """Sum of ``genEventSumw`` over all rows of the Runs tree; None where there is none."""
-    if "Runs" not in root_directory.keys(cycle=False):
-        return None
-    runs = root_directory["Runs"]
-    for name in ("genEventSumw", "genEventSumw_"):
-        if name in runs.keys(recursive=False):
-            return math.fsum(np.asarray(runs[name].array(library="np"), dtype=np.float64))
-    return None
 
 
 class NanoAODMetadataGenerator:
@@ -297,83 +222,3 @@ def _cache_key(task: FileTask) -> str:
 def _info_from_json(data: Mapping[str, Any]) -> FileInfo:
     steps = tuple((int(start), int(stop)) for start, stop in data["steps"])
     return FileInfo(**{**data, "steps": steps})
-
-
-def build_fileset(
-    entries: Sequence[DatasetEntry], infos: Sequence[FileInfo], total: Mapping[str, int]
-) -> dict[str, Any]:
-    """Files and metadata by dataset key, in coffea's shape."""
-    return {
-        dataset_key(entry): {
-            "files": {one.path: one.tree for one in infos if one.dataset == dataset_key(entry)},
-            "metadata": {
-                "process": process_of(entry),
-                "variation": entry.variation,
-                "xsec": entry.cross_section,
-                "is_data": is_data(entry),
-                "year": entry.year,
-                "n_files": total[dataset_key(entry)],
-            },
-        }
-        for entry in entries
-    }
-
-
-def build_workitems(infos: Sequence[FileInfo]) -> list[WorkItem]:
-    """Entry ranges of all files; a file without events has one empty range."""
-    return [
-        WorkItem(
-            dataset=info.dataset,
-            filename=info.path,
-            treename=info.tree,
-            entrystart=start,
-            entrystop=stop,
-            fileuuid=info.uuid,
-            usermeta={"file_nevts": info.nevts, "file_runs_sum": info.runs_sum},
-        )
-        for info in infos
-        for start, stop in info.steps
-    ]
-
-
-def build_summary(entries: Sequence[DatasetEntry], infos: Sequence[FileInfo]) -> Summary:
-    """Events and sums of weights by process and variation; totals by key where several."""
-    summary: Summary = {}
-    for process in dict.fromkeys(process_of(entry) for entry in entries):
-        for variation in dict.fromkeys(e.variation for e in entries if process_of(e) == process):
-            keys = [
-                dataset_key(one)
-                for one in entries
-                if process_of(one) == process and one.variation == variation
-            ]
-            mine = [info for info in infos if info.dataset in keys]
-            events = {key: sum(i.nevts for i in mine if i.dataset == key) for key in keys}
-            sums = {key: math.fsum(i.sum_weights for i in mine if i.dataset == key) for key in keys}
-            several = len(keys) > 1
-            summary.setdefault(process, {})[variation] = {
-                "files": [
-                    {
-                        "path": info.path,
-                        "nevts": info.nevts,
-                        "sum_weights": info.sum_weights,
-                        "dataset": info.dataset,
-                    }
-                    for info in mine
-                ],
-                "nevts_total": events if several else events[keys[0]],
-                "sum_weights_total": sums if several else sums[keys[0]],
-            }
-    return summary
-
-
-def workitem_to_json(item: WorkItem) -> dict[str, Any]:
-    """Contents of one entry of ``workitems.json``, as coffea writes it."""
-    data = asdict(item)
-    data["fileuuid"] = base64.b64encode(uuid.UUID(item.fileuuid).bytes).decode("ascii")
-    return data
-
-
-def workitem_from_json(data: Mapping[str, Any]) -> WorkItem:
-    """Inverse of `workitem_to_json`."""
-    identity = str(uuid.UUID(bytes=base64.b64decode(data["fileuuid"])))
-    return WorkItem(**{**data, "fileuuid": identity, "usermeta": data["usermeta"] or {}})

@@ -1,0 +1,85 @@
+"""Filling: sums of weights and squared weights, flow included, as boost-histogram has them."""
+
+from __future__ import annotations
+
+import awkward as ak
+import boost_histogram as bh
+import numpy as np
+import pytest
+
+from hepflow.errors import UserFunctionError
+from hepflow.histograms.fill import bin_indices, fill_block, fill_cutflow, observable_values
+from hepflow.records import Axis
+
+AXIS = Axis("x", "x", (0.0, 1.0, 2.5, 4.0))
+
+
+def test_edges_belong_to_the_bin_above_and_the_rest_to_the_flow():
+    values = np.array([-np.inf, -0.1, 0.0, 0.999, 1.0, 2.5, 3.999, 4.0, 9.0, np.inf])
+    assert bin_indices(values, AXIS).tolist() == [0, 0, 1, 1, 2, 3, 3, 4, 4, 4]
+
+
+def test_closed_form():
+    values = observable_values(np.array([0.5, 0.5, 1.0, -1.0, 9.0]), 5, "x")
+    weights = {"nominal": np.array([1.0, 2.0, 4.0, 8.0, -1.0]), "a_up": np.ones(5)}
+    block = fill_block(values, weights, AXIS).as_block()
+    assert block.variations == ("nominal", "a_up")
+    assert block.sumw.tolist() == [[8.0, 3.0, 4.0, 0.0, -1.0], [1.0, 2.0, 1.0, 0.0, 1.0]]
+    assert block.sumw2.tolist() == [[64.0, 5.0, 16.0, 0.0, 1.0], [1.0, 2.0, 1.0, 0.0, 1.0]]
+
+
+def test_each_value_of_an_event_is_filled_with_the_weight_of_the_event():
+    values = observable_values(ak.Array([[0.5, 1.5], [], [3.0]]), 3, "x")
+    block = fill_block(values, {"nominal": np.array([2.0, 100.0, 3.0])}, AXIS).as_block()
+    assert block.sumw.tolist() == [[0.0, 2.0, 2.0, 3.0, 0.0]]
+    assert block.sumw2.tolist() == [[0.0, 4.0, 4.0, 9.0, 0.0]]
+
+
+def test_as_boost_histogram():
+    rng = np.random.default_rng(5)
+    numbers, weight = rng.normal(2, 2, 5000), rng.normal(1, 2, 5000)
+    values = observable_values(numbers, 5000, "x")
+    block = fill_block(values, {"nominal": weight}, AXIS).as_block()
+    theirs = bh.Histogram(bh.axis.Variable(AXIS.edges), storage=bh.storage.Weight())
+    view = theirs.fill(numbers, weight=weight).view(flow=True)
+    assert block.sumw[0] == pytest.approx(view["value"], rel=1e-12)
+    assert block.sumw2[0] == pytest.approx(view["variance"], rel=1e-12)
+
+
+def test_no_event_gives_zeros():
+    block = fill_block(observable_values([], 0, "x"), {"nominal": np.zeros(0)}, AXIS).as_block()
+    assert block.sumw.tolist() == [[0.0] * 5]
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (np.ones(2), "gave 2 values for 3 events"),
+        (ak.Array([1.0, None, 2.0]), "1 of 3 values are missing"),
+        (ak.Array([[1.0], [None], []]), "1 of 2 values are missing"),
+        (np.array([1.0, np.nan, np.nan]), "2 of 3 values are not a number"),
+        (2.0, "gave 2.0, expected one value for each event"),
+        (None, "gave None"),
+    ],
+)
+def test_values_that_cannot_be_filled_are_errors(result, message):
+    with pytest.raises(UserFunctionError, match=f"here: .*{message}"):
+        observable_values(result, 3, "here")
+
+
+@pytest.mark.parametrize("result", [[1, 2, 3], np.array([True, False, True]), ak.Array([1, 2, 3])])
+def test_whole_numbers_and_truth_values_are_values(result):
+    assert observable_values(result, 3, "x").flat.dtype == np.float64
+
+
+def test_the_cutflow_counts_and_sums():
+    flow = fill_cutflow(
+        [
+            ("all", np.ones(3, bool), np.array([1.0, 2.0, -4.0])),
+            ("last", np.array([True, False, True]), np.array([1.0, 2.0, -4.0])),
+        ]
+    )
+    assert flow.names == ("all", "last")
+    assert flow.counts.tolist() == [3, 2]
+    assert flow.sumw.tolist() == [-1.0, -3.0]
+    assert flow.sumw2.tolist() == [21.0, 17.0]
