@@ -67,7 +67,7 @@ def _dataset(config: Config, entry: DatasetEntry) -> Dataset:
         luminosity=None if data else luminosity_of(general.lumi, entry.year),
         k_factor=entry.k_factor,
         filter_efficiency=entry.filter_efficiency,
-        tree_name=entry.tree_name or config.datasets.tree_name,
+        tree_name=entry.tree_name or config.datasets.effective_tree_name,
         weight_branch=None if data else entry.weight_branch or general.weight_branch,
         sumw_source=entry.sumw_source,
         lumi_mask=(entry.lumi_mask or general.lumifile) if data else None,
@@ -198,6 +198,7 @@ class ConfigurableDatasetManager:
 
     def __init__(self, datasets: Datasets) -> None:
         self.section = datasets
+        self._prepared = False
         self.datasets: dict[str, DatasetEntry] = {}
         for i, entry in enumerate(datasets.datasets):
             if entry.name in self.datasets:
@@ -206,9 +207,10 @@ class ConfigurableDatasetManager:
             self.datasets[entry.name] = entry
 
     def prepare(self) -> None:
-        """Make or fetch the files, where the configuration says how."""
-        if self.section.prepare is not None:
+        """Make or fetch the files, where the configuration says how; once for this manager."""
+        if self.section.prepare is not None and not self._prepared:
             self.section.prepare()
+        self._prepared = True
 
     def list_processes(self) -> list[str]:
         """Names of all processes, in the order of the configuration."""
@@ -248,7 +250,7 @@ class ConfigurableDatasetManager:
     def get_tree_name(self, process: str) -> str | dict[str, str]:
         """Tree with the events."""
         names = {
-            dataset_key(one): one.tree_name or self.section.tree_name
+            dataset_key(one): one.tree_name or self.section.effective_tree_name
             for one in self.entries(process)
         }
         return next(iter(names.values())) if len(set(names.values())) == 1 else names

@@ -170,3 +170,17 @@ def select(selection: Any, events: Any, where: str) -> Passed:
         running = running & as_mask(call(cut.function, cut.use, events, place), len(events), place)
         steps.append((cut.name, running))
     return Passed(running, tuple(steps))
+
+
+def check_passed(result: Any, length: int, where: str) -> Passed:
+    """What a step returned: as it is, or made from a PackedSelection or a mask.
+
+    Raises
+    ------
+    MaskError
+        If it does not have one boolean for each event.
+    """
+    if not isinstance(result, Passed):
+        return as_passed(result, length, where)
+    as_mask(result.mask, length, where)
+    return result

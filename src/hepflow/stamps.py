@@ -19,18 +19,24 @@ def write_stamp(folder: Path, key: Key, files: Iterable[Path], name: str = STAMP
     write_json(folder / name, {"key": key.to_json(), "files": sizes})
 
 
-def is_current(folder: Path, key: Key, name: str = STAMP) -> bool:
-    """Whether the folder's files were made with this key and are all there."""
+def read_key(folder: Path, name: str = STAMP) -> Key | None:
+    """Key that the folder's files were made with, if they are all there; else None."""
     path = folder / name
     if not path.exists():
-        return False
+        return None
     try:
         stored = read_json(path, _MADE_BY)
-        same = Key.from_json(stored["key"]).digest == key.digest
+        key = Key.from_json(stored["key"])
         files = {folder / file: size for file, size in stored["files"].items()}
     except (StorageError, KeyError, TypeError, AttributeError):
-        return False  # a stamp that cannot be read vouches for nothing
-    return same and all(_has_size(file, size) for file, size in files.items())
+        return None  # a stamp that cannot be read vouches for nothing
+    return key if all(_has_size(file, size) for file, size in files.items()) else None
+
+
+def is_current(folder: Path, key: Key, name: str = STAMP) -> bool:
+    """Whether the folder's files were made with this key and are all there."""
+    stored = read_key(folder, name)
+    return stored is not None and stored.digest == key.digest
 
 
 def _has_size(file: Path, size: int) -> bool:

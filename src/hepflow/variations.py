@@ -83,6 +83,7 @@ def change_target(events: Any, change: Correction | Systematic, value: Any, wher
         raise UserFunctionError(f"{where}.target: expected an object and its column.")
     before = column(events, name, field, f"{where}.target")
     after = _as_before(_combine(before, value, change.op, where), before)
+    _check_finite(after, before, where)
     target = events[name]
     if field == "pt" and change.scale_mass and "mass" in target.fields:
         target = _set(
@@ -114,6 +115,17 @@ def _as_before(after: Any, before: Any) -> Any:
 
     kind = ak.to_numpy(ak.flatten(before[:0], axis=None)).dtype
     return ak.values_astype(after, kind)
+
+
+def _check_finite(after: Any, before: Any, where: str) -> None:
+    """A value that is not finite would take events out of every selection without a word."""
+    import awkward as ak
+
+    bad = ~np.isfinite(ak.to_numpy(ak.flatten(after, axis=None)))
+    if bad.any() and np.isfinite(ak.to_numpy(ak.flatten(before, axis=None))[bad]).any():
+        raise UserFunctionError(
+            f"{where}: makes {int(bad.sum())} of {len(bad)} values of its target not finite."
+        )
 
 
 def _same_counts(left: Any, right: Any) -> bool:

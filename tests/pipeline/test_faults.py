@@ -122,7 +122,6 @@ FAULTS = {
     ),
     "nothing in the file": Fault(["reading metadata", BROKEN, "it is empty"], cut(0.0)),
     "cut in the header": Fault(TRUNCATED, cut(0.0003)),
-    "cut behind the header": Fault(TRUNCATED, cut(0.003)),
     "cut in the middle": Fault(TRUNCATED, cut(0.5)),
     "cut before the last byte": Fault(TRUNCATED, cut(1.0)),
     "no ROOT file": Fault(
@@ -155,7 +154,6 @@ FAULTS = {
     "missing correction file": Fault(
         ["corrections[0] (pileup).file", "there is no file", "pileup.json"],
         remove("pileup.json"),
-        kept=PARTS,
     ),
     "broken correction file": Fault(
         ["filling histograms: 6 of 10", "pileup.json: not a correctionlib file", "corrections[0]"],
@@ -206,12 +204,6 @@ FAULTS = {
         status=1,
         kept=PARTS,
     ),
-    "nested selection": Fault(
-        ["channels[0] (SR).selection", "nested mask", "ak.any"],
-        changes=[(SR, "return jets.pt > 2")],
-        status=1,
-        kept=PARTS,
-    ),
     "observable raises": Fault(
         ["channels[0] (SR).observables (met)", "mine.itself raised AttributeError", "'nope'"],
         changes=[("return values", "return values.nope")],
@@ -225,12 +217,6 @@ FAULTS = {
         status=1,
         goes_on=False,
     ),
-    "skim where a file is": Fault(
-        ["background.txt", "Not a directory", "Check the folder"],
-        words=["--general.skimmed_dir=background.txt"],
-        status=1,
-        goes_on=False,
-    ),
     "cache where a file is": Fault(
         ["background.txt/x", "cannot make the folder"],
         words=["--general.cache_dir=background.txt/x"],
@@ -239,11 +225,6 @@ FAULTS = {
         kept=PARTS,
     ),
     # -- configuration
-    "unknown key": Fault(
-        ["general.lumii: unknown key", "Did you mean 'lumi'?"],
-        changes=[('"lumi": 100.0', '"lumi": 100.0, "lumii": 3')],
-        goes_on=False,
-    ),
     "many problems": Fault(
         [
             "general.lumi: ",
@@ -262,9 +243,6 @@ FAULTS = {
         ["2 problems", "channels[7]: there is no such entry", "generall", "Did you mean 'general'"],
         words=["--channels[7].name=x", "--generall.x=3"],
         goes_on=False,
-    ),
-    "override of another type": Fault(
-        ["general.max_files", "'three'"], words=["--general.max_files=three"], goes_on=False
     ),
     "override of a function": Fault(
         ["preprocess.skimming.function", "cannot be set", "preprocess.skimming.chunk_size"],

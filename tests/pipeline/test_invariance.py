@@ -70,7 +70,7 @@ def analysis_of(run, skims=None, **general):
     return NonDiffAnalysis(config, chosen, run.analysis.output_manager)
 
 
-@pytest.mark.parametrize("chunk_size", [900, 2500])
+@pytest.mark.parametrize("chunk_size", [1200, 2200])
 def test_any_chunk_size(small_run, tmp_path, chunk_size):
     config = changed(small_run.config, tmp_path)
     config["preprocess"]["skimming"]["chunk_size"] = chunk_size

@@ -20,6 +20,7 @@ from hepflow.pipeline import make_output_manager
 from hepflow.schema import Config
 from hepflow.skimming import process_workitems_with_skimming
 from tests.builders import SHARED
+from tests.pipeline import built_in
 
 FILES = {
     "dy": "nanoaod/nano_dy.root",
@@ -128,8 +129,9 @@ class Chain:
 
 
 @pytest.fixture(scope="module")
-def chain(tmp_path_factory):
-    return Chain(real_config(tmp_path_factory.mktemp("real")))
+def chain(built_in_folder):
+    with built_in.locked(built_in_folder / "real"):  # the next process of the suite reuses it
+        return Chain(real_config(built_in_folder / "real"))
 
 
 @pytest.fixture(scope="module")

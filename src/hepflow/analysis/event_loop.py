@@ -12,7 +12,7 @@ from hepflow.analysis import steps
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.stack import Floats, Stack, in_groups
 from hepflow.errors import InputError, did_you_mean
-from hepflow.functors import Passed, call, select
+from hepflow.functors import Passed, call, check_passed, select
 from hepflow.histograms import (
     Rows,
     empty_rows,
@@ -183,14 +183,18 @@ class EventLoop:
         stack = replace(stack, events=self.mask_objects(stack.events))
         flow = [stack.step("skimmed", np.ones(len(stack.base), dtype=np.bool_))]
         for select_events in (self.select_baseline, self.certified_events):
-            passed = select_events(stack.events, dataset)
+            where = select_events.__name__
+            passed = check_passed(select_events(stack.events, dataset), len(stack.base), where)
             flow += [stack.step(name, mask) for name, mask in passed.steps]
             stack = stack.select(passed.mask)
         stack = replace(stack, events=self.add_ghost_observables(stack.events))
         blocks: dict[AxisKey, Rows] = {}
         cutflows: dict[str, Cutflow] = {}
         for channel in self.spec.channels:
-            passed = self.select_channel(stack.events, channel)
+            where = f"select_channel ({channel.name})"
+            passed = check_passed(
+                self.select_channel(stack.events, channel), len(stack.base), where
+            )
             chosen = stack.select(passed.mask)
             filled, nominal = self._fill_channel(chosen, channel, dataset, shifts, weights)
             blocks.update(filled)
@@ -207,8 +211,9 @@ class EventLoop:
         if not len(stack.base):
             return self._empty(shifts, weights, (channel,)), np.zeros(0)
         first = int((stack.shift == 0).sum()) if shifts[0] is NOMINAL else 0
-        nominal = self._weights(stack.events[:first], dataset, weights)
-        shifted = self._weights(stack.events[first:], dataset, ())["nominal"]
+        label = f"channel {channel.name!r}, dataset {dataset.key!r}"
+        nominal = self._weights(stack.events[:first], dataset, weights, label)
+        shifted = self._weights(stack.events[first:], dataset, (), label)["nominal"]
         rows = stack.shift[first:] - (1 if shifts[0] is NOMINAL else 0)
         names = tuple(one.name for one in shifts if one is not NOMINAL)
         axes = self.spec.axes()
@@ -224,11 +229,14 @@ class EventLoop:
             blocks[key] = join_rows(*own, others)
         return blocks, nominal["nominal"]
 
-    def _weights(self, events: Any, dataset: Dataset, variations: Shifts) -> dict[str, Floats]:
+    def _weights(
+        self, events: Any, dataset: Dataset, variations: Shifts, label: str
+    ) -> dict[str, Floats]:
         if not len(events):
             names = ("nominal", *(one.name for one in variations))
             return dict.fromkeys(names, np.zeros(0))
-        return self.event_weights(events, dataset, variations)
+        weights = self.event_weights(events, dataset, variations)
+        return steps.check_weights(weights, len(events), label)
 
     def _empty(
         self, shifts: Shifts, weights: Shifts, channels: tuple[Channel, ...]

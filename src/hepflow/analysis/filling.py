@@ -149,7 +149,7 @@ def fill_skims(
     _log.info("histograms: %d parts, %d to fill", len(tasks), len(todo))
     failed: list[Outcome] = []
     if todo:
-        work = functools.partial(fill_part, analysis)
+        work = functools.partial(fill_part, analysis.on_worker())
         outcomes = executor.map(work, todo, label="filling histograms")
         failed.extend(outcome for outcome in outcomes if not outcome.ok)
     raise_failures(failed, "filling histograms", of=len(tasks))

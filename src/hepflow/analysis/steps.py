@@ -76,7 +76,10 @@ def apply_object_mask(events: Any, mask: GoodObjectMask, where: str) -> Any:
     """
     import awkward as ak
 
-    result = ak.Array(call(mask.function, mask.use, events, where))
+    result = call(mask.function, mask.use, events, where)
+    if not isinstance(result, (ak.Array, np.ndarray)):
+        raise MaskError(f"{where}: returned {type(result).__name__}, expected a mask.")
+    result = ak.Array(result)
     target = events[mask.object]
     if len(result) != len(target) or result.ndim != target.ndim:
         raise MaskError(f"{where}: expected one value for each {mask.object} of each event.")
@@ -84,7 +87,12 @@ def apply_object_mask(events: Any, mask: GoodObjectMask, where: str) -> Any:
         raise MaskError(f"{where}: its lists differ in length from those of {mask.object}.")
     if target.ndim == 1:
         raise MaskError(f"{where}: {mask.object} is one for each event and cannot be masked.")
-    return mask_object(events, mask.object, result)
+    if ak.any(ak.is_none(result, axis=1)) or ak.any(ak.is_none(result, axis=0)):
+        raise MaskError(f"{where}: the mask has missing values. Fill them: ak.fill_none(x, False).")
+    kind = ak.to_numpy(ak.flatten(result, axis=1)).dtype
+    if len(ak.flatten(result, axis=1)) and kind != np.bool_:
+        raise MaskError(f"{where}: the mask has type {kind}, expected bool.")
+    return mask_object(events, mask.object, ak.values_astype(result, np.bool_))
 
 
 def add_ghosts(events: Any, ghost: GhostObservable, where: str) -> Any:
@@ -171,6 +179,32 @@ def _source_factor(source: Systematic, path: str, events: Any, mine: list[Variat
         result = call(varied_function(source, one), source.use, events, where)
         varied[one.name] = per_event(result, len(events), "prod", where)
     return Factor(np.ones(len(events)), varied)
+
+
+def check_weights(weights: Mapping[str, Any], length: int, where: str) -> dict[str, Floats]:
+    """Weights as finite numbers, one for each event.
+
+    Raises
+    ------
+    UserFunctionError
+        If an overridden step gave something else.
+    """
+    found: dict[str, Floats] = {}
+    for name, values in weights.items():
+        flat = np.asarray(values, dtype=np.float64)
+        if flat.shape != (length,):
+            raise UserFunctionError(
+                f"event_weights, {where}: {name!r} has shape {flat.shape}, expected ({length},)."
+            )
+        bad = int((~np.isfinite(flat)).sum())
+        if bad:
+            raise UserFunctionError(
+                f"event_weights, {where}: {bad} of {length} weights {name!r} are not finite."
+            )
+        found[name] = flat
+    if next(iter(found), None) != "nominal":
+        raise UserFunctionError(f"event_weights, {where}: the first weight must be 'nominal'.")
+    return found
 
 
 def combine_weights(

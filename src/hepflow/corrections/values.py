@@ -44,13 +44,13 @@ def correction_values(
         If a configured function raises.
     """
     arguments = columns(events, correction.use, where)
-    if not correction.use_correctionlib:
-        function = _function_for(correction, choice)
-        return run_user_code(lambda: function(*arguments), function, where)
     transform = correction.transform_in
     if transform is not None:
         result = run_user_code(lambda: transform(*arguments), transform, where)
         arguments = list(result) if isinstance(result, (tuple, list)) else [result]
+    if not correction.use_correctionlib:
+        function = _function_for(correction, choice)
+        return run_user_code(lambda: function(*arguments), function, where)
     try:
         evaluator = open_correction(correction.file or "", correction.key or "", digest)
         flat, structure = _flatten(arguments)

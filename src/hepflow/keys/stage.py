@@ -10,6 +10,7 @@ from typing import Any
 from hepflow.errors import HepflowError
 from hepflow.keys.hashing import CannotFingerprint, fingerprint, stable_hash
 from hepflow.keys.key import Key
+from hepflow.keys.modules import library_version
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +27,8 @@ def make_key(stage: str, **values: Any) -> Key:
     **values
         The named parts.
     """
-    return Key(stage, {name: _digest(stage, name, value) for name, value in values.items()})
+    parts = {name: _digest(stage, name, value) for name, value in values.items()}
+    return Key(stage, {**parts, "hepflow": library_version("hepflow")})
 
 
 def _digest(stage: str, name: str, value: Any) -> str:

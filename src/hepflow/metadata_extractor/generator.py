@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hepflow.datasets import ConfigurableDatasetManager, dataset_key, is_data
-from hepflow.errors import StorageError
+from hepflow.datasets import ConfigurableDatasetManager, dataset_key, is_data, process_of
+from hepflow.errors import FileListError, StorageError
 from hepflow.execution import Executor, Outcome, configured_executor
 from hepflow.execution.failures import raise_failures
 from hepflow.metadata_extractor.files import FileTask, inspect_file
@@ -109,6 +110,7 @@ class NanoAODMetadataGenerator:
         entries = self._entries(identifiers)
         total = {dataset_key(one): len(self._all_files(one)) for one in entries}
         tasks = [task for one in entries for task in self._tasks(one)]
+        check_disjoint(entries, tasks)
         infos = self._inspect(tasks)
         self._check_runs(entries, infos)
         self.fileset = build_fileset(entries, infos, total)
@@ -134,7 +136,7 @@ class NanoAODMetadataGenerator:
             FileTask(
                 dataset=dataset_key(entry),
                 path=path,
-                tree=entry.tree_name or section.tree_name,
+                tree=entry.tree_name or section.effective_tree_name,
                 weight_branch=None if is_data(entry) else weight,
                 chunk_size=self.chunk_size,
             )
@@ -207,6 +209,26 @@ class NanoAODMetadataGenerator:
         self.workitems = [workitem_from_json(one) for one in items]
         self.nanoaods_summary = read_json(folder / "nanoaods.json", MADE_BY)
         return self.nanoaods_summary
+
+
+def check_disjoint(entries: Sequence[DatasetEntry], tasks: Sequence[FileTask]) -> None:
+    """Make sure that no file counts twice: in one process, or in the data.
+
+    Raises
+    ------
+    FileListError
+        If two datasets of a process, or two of collision data, hold the same file.
+    """
+    group = {dataset_key(e): "data" if is_data(e) else process_of(e) for e in entries}
+    first: dict[tuple[str, str], str] = {}
+    for task in tasks:
+        path = task.path if "://" in task.path else os.path.realpath(task.path)
+        known = first.setdefault((group[task.dataset], path), task.dataset)
+        if known != task.dataset:
+            raise FileListError(
+                f"{task.path} is in the datasets {known!r} and {task.dataset!r}, and its events "
+                "would count twice. Take it off one of them."
+            )
 
 
 def _cache_key(task: FileTask) -> str:

@@ -62,7 +62,9 @@ class PlottingSpec:
             order=tuple(look.process_order),
             colors=dict(look.process_colors),
             labels=dict(look.process_labels),
-            channel_labels={c.name: c.label or c.name for c in config.channels},
+            channel_labels={
+                c.name: c.label or f"{c.name} ({c.kind} region)" for c in config.channels
+            },
             normalisations=_normalisations(config),
             norm_factors=tuple(factor.name for factor in config.statistics.norm_factors),
             fold_overflow=look.fold_overflow,

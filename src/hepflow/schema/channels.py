@@ -48,7 +48,7 @@ class Channel(Section):
     not_yet: ClassVar = {"use_in_diff": "differentiable analysis does not exist yet"}
 
     name: Name = Field(description="Unique name of the region")
-    label: str = Field("", description="Title on plots; default the name")
+    label: str = Field("", description="Title on plots; default the name and the kind")
     kind: Kind = Field("signal", description="Signal or control region; both enter the fit")
     selection: Selection | None = Field(None, description="Default: all events of the baseline")
     observables: list[Observable] = Field(min_length=1, description="What is histogrammed")

@@ -47,6 +47,16 @@ def corrections_complete(tree: Tree) -> Problems:
                 yield from no_effect(source, path, {"up_and_down_idx": None}, word)
 
 
+def _only_for_pt(one: Mapping[str, Any], where: str) -> Problems:
+    """What follows from a new pt has no effect for another column."""
+    target = one.get("target")
+    parts = target.split(".") if isinstance(target, str) else target
+    column = parts[-1] if isinstance(parts, (list, tuple)) and parts else "pt"
+    if column != "pt":
+        word = f"for the column {column!r}: it is for 'pt'"
+        yield from no_effect(one, where, {"propagate_to_met": None, "scale_mass": True}, word)
+
+
 def _correction_target(one: Mapping[str, Any], where: str) -> Problems:
     if one.get("type") == "object":
         if not given(one.get("target")):
@@ -56,6 +66,7 @@ def _correction_target(one: Mapping[str, Any], where: str) -> Problems:
                 'Write for example target: ("Jet", "pt").',
             )
         yield from no_effect(one, where, {"reduce": "prod"}, "for type 'object'")
+        yield from _only_for_pt(one, where)
     if one.get("type") == "event":
         yield from no_effect(one, where, _ONLY_OBJECT, "for type 'event'")
 
@@ -77,6 +88,8 @@ def systematics_complete(tree: Tree) -> Problems:
         if isinstance(kind, str) and kind in needed:
             yield from needs(one, f"systematics[{i}]", needed[kind], f"for type {kind!r}")
             yield from no_effect(one, f"systematics[{i}]", unused[kind], f"for type {kind!r}")
+        if kind == "object":
+            yield from _only_for_pt(one, f"systematics[{i}]")
 
 
 def selections_complete(tree: Tree) -> Problems:

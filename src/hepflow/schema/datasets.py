@@ -126,6 +126,12 @@ class Datasets(Section):
         return general if general is not None else self.max_files
 
     @property
+    def effective_tree_name(self) -> str:
+        """Tree of datasets that do not name their own."""
+        own = self._config.preprocess.skimming.tree_name if self._config else None
+        return own or self.tree_name
+
+    @property
     def effective_weight_branch(self) -> str:
         """Branch of the generator weight of datasets that do not name their own."""
         return self._config.general.weight_branch if self._config else "genWeight"

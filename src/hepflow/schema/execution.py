@@ -23,5 +23,7 @@ class Execution(Section):
     backend: Literal["loky", "inprocess", "dask"] = Field(
         "loky", description="Dask on local processes, this process, or a Dask cluster"
     )
-    workers: Whole | None = Field(None, gt=0, description="Local processes; default all cores")
+    workers: Whole | None = Field(
+        None, gt=0, description="Processes of the backend loky; default all cores"
+    )
     scheduler: Text | None = Field(None, description="Address of the Dask cluster's scheduler")

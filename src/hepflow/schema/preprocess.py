@@ -48,7 +48,9 @@ class Skimming(Section):
         default_factory=dict, description="Keyword arguments of the function"
     )
     chunk_size: Whole = Field(100_000, gt=0, description="Events of a work item (about)")
-    tree_name: Text | None = Field(None, description="Default datasets.tree_name")
+    tree_name: Text | None = Field(
+        None, description="Tree of datasets without their own; default datasets.tree_name"
+    )
     max_retries: Whole = Field(2, ge=0, description="Further tries of a part whose worker died")
     output: SkimOutput = Field(default_factory=SkimOutput, description="Parts on disk")
 

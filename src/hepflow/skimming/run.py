@@ -68,6 +68,12 @@ def process_workitems_with_skimming(
     valid = Config.of(config)
     spec = SkimSpec.from_config(valid)
     items = _each_once(one for one in map(as_workitem, workitems) if one.dataset in spec.datasets)
+    absent = sorted(spec.datasets.keys() - {one.dataset for one in items})
+    if absent:
+        raise InputError(
+            f"there is no work item of {', '.join(absent)}. Run the metadata step for all datasets "
+            "(general.run_metadata_generation), or name what is wanted in general.processes."
+        )
     keys = {name: spec.key(dataset) for name, dataset in spec.datasets.items()}
     folders = {name: output_manager.get_dataset_dir(name) for name in spec.datasets}
     if valid.general.run_skimming:

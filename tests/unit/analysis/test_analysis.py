@@ -447,9 +447,8 @@ def test_runs_trees_normalise_where_they_are_chosen(tmp_path):
     assert scaled["events"] == pytest.approx(3 * scaled["runs"])
     analysis = build(config)
     events, metadata = analysis.processed_datasets["mc__nominal"][0]
-    analysis.process(events, {**metadata, "entrystop": 60, "part_nevts": 60})
     with pytest.raises(NormalisationError, match="60 of 100 events"):
-        _ = analysis.histograms
+        analysis.process(events, {**metadata, "entrystop": 60, "part_nevts": 60})
 
 
 def test_specifications_are_frozen(config):

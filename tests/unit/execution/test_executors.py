@@ -337,7 +337,7 @@ def test_an_unguarded_script_and_standard_input_work_with_user_modules(tmp_path,
 
 def test_the_cluster_needs_no_user_module(scheduler, tmp_path, monkeypatch):
     (tmp_path / "my_helper.py").write_text("def add(x):\n    return x + 1\n")
-    (tmp_path / "my_cuts.py").write_text(
+    (tmp_path / "cuts_of_an_executor.py").write_text(
         textwrap.dedent("""
         import dataclasses
         import my_helper
@@ -351,16 +351,16 @@ def test_the_cluster_needs_no_user_module(scheduler, tmp_path, monkeypatch):
         """)
     )
     monkeypatch.syspath_prepend(tmp_path)
-    import my_cuts  # type: ignore[import-not-found] # made above
+    import cuts_of_an_executor  # type: ignore[import-not-found] # made above
 
     with make_executor("dask", scheduler=scheduler) as executor:
-        items = [my_cuts.Item(1), my_cuts.Item(2)]
-        outcomes = sorted(executor.map(my_cuts.plus_two, items, label="x"), key=lambda o: o.index)
+        items = [cuts_of_an_executor.Item(1), cuts_of_an_executor.Item(2)]
+        outcomes = sorted(executor.map(cuts_of_an_executor.plus_two, items, label="x"), key=lambda o: o.index)
         assert executor.workers == 2
-    assert [o.value for o in outcomes] == [my_cuts.Item(3), my_cuts.Item(4)]
+    assert [o.value for o in outcomes] == [cuts_of_an_executor.Item(3), cuts_of_an_executor.Item(4)]
     import cloudpickle
 
-    assert "my_cuts" not in cloudpickle.list_registry_pickle_by_value()
+    assert "cuts_of_an_executor" not in cloudpickle.list_registry_pickle_by_value()
 
 
 @pytest.mark.parametrize(
