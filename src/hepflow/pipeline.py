@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hepflow.analysis import Analysis, AnalysisResult
+from hepflow.analysis import Analysis, AnalysisResult, AnalysisSpec
 from hepflow.analysis.results import incomplete_data
 from hepflow.datasets import ConfigurableDatasetManager, expand_datasets
 from hepflow.execution import Executor, configured_executor
@@ -57,7 +57,7 @@ class RunResult:
 
     @property
     def expected_only(self) -> bool:
-        """Whether the fit is to Asimov data, because data is incomplete."""
+        """Whether the fit is to Asimov data, because data is incomplete or left out."""
         statistics = self.result.statistics if self.result else None
         return statistics is not None and statistics.expected_only
 
@@ -123,7 +123,12 @@ def run(config: Config | Mapping[str, Any], analysis: type[Analysis] | None = No
     digests: Mapping[str, str] = {}
     result = None
     with configured_executor(valid.datasets.execution_args) as executor:
-        skims = make_skims(valid, output_manager, executor)
+        manager = ConfigurableDatasetManager(valid.datasets)
+        if valid.general.run_metadata_generation:
+            manager.prepare()
+        if valid.general.analysis != "skip":
+            AnalysisSpec.from_config(valid)  # a missing correction file is told before the skim
+        skims = make_skims(valid, output_manager, executor, manager)
         seconds = {"metadata and skim": time.monotonic() - started[1]}
         if valid.general.analysis != "skip":
             instance = (analysis or Analysis)(valid, skims, output_manager)
@@ -157,11 +162,14 @@ def make_output_manager(config: Config) -> OutputDirectoryManager:
 
 
 def make_skims(
-    config: Config, output_manager: OutputDirectoryManager, executor: Executor
+    config: Config,
+    output_manager: OutputDirectoryManager,
+    executor: Executor,
+    manager: ConfigurableDatasetManager | None = None,
 ) -> dict[str, Skim]:
     """Metadata and skim, or what an earlier run stored of them."""
     generator = NanoAODMetadataGenerator(
-        dataset_manager=ConfigurableDatasetManager(config.datasets),
+        dataset_manager=manager or ConfigurableDatasetManager(config.datasets),
         output_manager=output_manager,
         executor=executor,
         read_from_cache=config.general.read_from_cache,

@@ -13,7 +13,7 @@ import pytest
 from hepflow.cli import main, main_for
 from hepflow.cli.endings import Guard
 from hepflow.cli.references import load_analysis, load_config
-from hepflow.cli.summary import show_summary, summarise
+from hepflow.cli.summary import show_cutflows, show_summary, summarise
 from hepflow.cli.tracebacks import one_line, place_in_user_code
 from hepflow.errors import ConfigurationError, ExecutionError, InputError
 from hepflow.records import FitResult, LimitResult
@@ -58,7 +58,7 @@ def finished(tmp_path, status=0, limit=None, fit=None, problems=()):
         exit_status=status,
         result=types.SimpleNamespace(
             statistics=statistics if fit else None,
-            histograms=types.SimpleNamespace(channels=()),
+            histograms=types.SimpleNamespace(channels=(), process_of={}),
         ),
         problems=problems,
         cpu_seconds=12.34,
@@ -219,6 +219,21 @@ def test_a_limit_without_observed_data_says_so(here, capsys):
     assert "observed not given" in told
     assert "Fit to Asimov data: mu" in told
     assert "12.3 s CPU, workers included; 1.0 s wall clock" in told
+
+
+@pytest.mark.parametrize("remarks", [(), ("50 % of data",)])
+def test_cutflows_of_incomplete_data_say_so(here, capsys, monkeypatch, remarks):
+    from hepflow.histograms import CutflowTable
+
+    table = CutflowTable("SR", ("data",), (("skimmed", "12"),))
+    monkeypatch.setattr("hepflow.histograms.cutflow_table", lambda *_: table)
+    monkeypatch.setattr("hepflow.analysis.results.remarks_on", lambda _: remarks)
+    result = finished(here)
+    result.result.histograms.channels = ("SR",)
+    show_cutflows(result)
+    told = capsys.readouterr().out
+    assert "Cutflow of SR" in told
+    assert ("50 % of data" in told) == bool(remarks)
 
 
 def test_plan_shows_the_stages(config, capsys):

@@ -46,7 +46,9 @@ def test_datasets_of_a_process_add_up_and_data_are_counts(histograms):
 
 
 def test_the_file_holds_counts_and_weights(histograms, tmp_path):
-    content = json.loads(write_cutflows(histograms, tmp_path).read_text())
+    stored = json.loads(write_cutflows(histograms, tmp_path, ("50 % of data",)).read_text())
+    assert stored["remarks"] == ["50 % of data"]
+    content = stored["channels"]
     assert list(content) == ["SR", "CR"]
     last = content["SR"]["wjets"][-1]
     assert last["cut"] == "met"

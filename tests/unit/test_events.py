@@ -115,6 +115,15 @@ def test_what_is_not_a_root_file_is_named(tmp_path, content):
         open_tree(str(path), "Events")
 
 
+@pytest.mark.parametrize(("version", "width"), [(61600, 4), (1061600, 8)])
+def test_the_header_tells_how_long_a_file_is(tmp_path, version, width):
+    path = tmp_path / "x.root"
+    head = b"root" + version.to_bytes(4, "big") + bytes(4) + (5000).to_bytes(width, "big")
+    path.write_bytes(head + bytes(4999 - len(head)))
+    with pytest.raises(UnreadableFile, match=r"x\.root: .*truncated, 4,999 of 5,000 bytes"):
+        open_tree(str(path), "Events")
+
+
 @pytest.mark.parametrize("kept", [0.02, 0.3, 0.6, 0.9])
 def test_a_truncated_file_is_an_error_wherever_it_ends(tmp_path, kept):
     path = write_nano(tmp_path / "a.root", toy_columns(3000))

@@ -297,8 +297,12 @@ def test_a_long_function_survives_a_docstring(load):
 )
 def test_what_cannot_be_fingerprinted_is_named(load, text, message):
     module = load(text, my_helper="gen = (i for i in [])\n")
-    with pytest.raises(CannotFingerprint, match=message):
-        fingerprint(module.f)
+    try:
+        with pytest.raises(CannotFingerprint, match=message):
+            fingerprint(module.f)
+    finally:
+        if hasattr(module, "out"):
+            module.out.close()
 
 
 def test_a_correction_evaluator_cannot_be_fingerprinted():

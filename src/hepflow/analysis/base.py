@@ -13,7 +13,7 @@ from hepflow.analysis.results import (
     AnalysisResult,
     draw_results,
     fit_histograms,
-    incomplete_data,
+    fit_is_expected_only,
     save_histograms,
 )
 from hepflow.analysis.spec import AnalysisSpec
@@ -214,7 +214,7 @@ class Analysis(EventLoop):
             spec,
             histograms,
             self.output_manager,
-            expected_only=bool(incomplete_data(histograms)),
+            expected_only=fit_is_expected_only(histograms, spec),
             cabinetry_config=cabinetry_config,
         )
         model, data = load_model(workspace)

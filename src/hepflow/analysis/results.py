@@ -7,10 +7,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hepflow.errors import WorkspaceError
+from hepflow.errors import ConfigurationError, WorkspaceError
 from hepflow.execution import Executor
 from hepflow.execution.failures import raise_failures
-from hepflow.histograms import LOSSLESS_FILE, ROOT_FILE, write_cutflows, write_histograms
+from hepflow.histograms import (
+    LOSSLESS_FILE,
+    ROOT_FILE,
+    write_cutflows,
+    write_histograms,
+    write_root,
+)
 from hepflow.keys import Key, make_key
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.plotting import PlottingSpec, fit_tasks, histogram_tasks, write_figure
@@ -19,17 +25,23 @@ from hepflow.records import HistogramSet
 from hepflow.schema import Config
 from hepflow.stamps import is_current, remove_stamp, write_stamp
 from hepflow.statistics import (
+    TEMPLATE_FILE,
     StatisticsResult,
     StatisticsSpec,
     config_path,
+    differs_from_filled,
+    fit_templates,
     load_statistics,
+    regions_without_data,
     run_statistics,
+    template_file,
+    uses_own,
     write_cabinetry_config,
 )
-from hepflow.storage import sha256_file
 
 _log = logging.getLogger(__name__)
 _COMPLETE = 1.0 - 1e-12
+_TEMPLATE_STAMP = ".templates.key.json"
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,16 @@ def remarks_on(histograms: HistogramSet) -> tuple[str, ...]:
     return () if lowest is None else (f"{100 * lowest:.3g} % of data",)
 
 
+def fit_is_expected_only(histograms: HistogramSet, spec: StatisticsSpec) -> bool:
+    """Whether a fit may not be to observed data: they are incomplete, or a region has none.
+
+    The data of a cabinetry file that the user names come from where that file says.
+    """
+    if incomplete_data(histograms):
+        return True
+    return spec.cabinetry_config is None and bool(regions_without_data(histograms, spec))
+
+
 def save_histograms(
     config: Config,
     histograms: HistogramSet,
@@ -64,6 +86,9 @@ def save_histograms(
     key: Key | None,
 ) -> None:
     """Write ``histograms.root``, ``histograms.zip`` and the cabinetry configuration.
+
+    Where the fit takes other contents than were filled (folded overflow), these are written to
+    ``templates.root`` of the statistics folder, which the configuration names then.
 
     Parameters
     ----------
@@ -73,19 +98,57 @@ def save_histograms(
     folder = output_manager.get_histograms_dir()
     if key is None or not is_current(folder, key):
         remove_stamp(folder)
-        files = (*write_histograms(histograms, folder), write_cutflows(histograms, folder))
+        cutflows = write_cutflows(histograms, folder, remarks_on(histograms))
+        files = (*write_histograms(histograms, folder), cutflows)
         if key is not None:
             write_stamp(folder, key, files)
         _log.info("histograms: %s and %s in %s", ROOT_FILE, LOSSLESS_FILE, folder)
     if config.statistics.norm_factors:
-        spec = StatisticsSpec.from_config(config)
-        path = config_path(spec, output_manager.get_statistics_dir())
         try:
-            write_cabinetry_config(histograms, spec, path, folder / ROOT_FILE)
-        except WorkspaceError as error:
-            if config.general.run_statistics:
+            _write_model(config, histograms, output_manager, key)
+        except (ConfigurationError, WorkspaceError) as error:
+            # Without the signal's process there is nothing to fit, but histograms may be wanted:
+            # the fit itself says so again.
+            if config.general.run_statistics and isinstance(error, WorkspaceError):
                 raise
             _log.warning("no cabinetry configuration, so no fit: %s", error)
+
+
+def _write_model(
+    config: Config,
+    histograms: HistogramSet,
+    output_manager: OutputDirectoryManager,
+    key: Key | None,
+) -> None:
+    spec = StatisticsSpec.from_config(config)
+    folder = output_manager.get_statistics_dir()
+    file = template_file(spec, folder, output_manager.get_histograms_dir() / ROOT_FILE)
+    write_cabinetry_config(histograms, spec, config_path(spec, folder), file)
+    _write_templates(spec, histograms, output_manager, key)
+
+
+def _write_templates(
+    spec: StatisticsSpec,
+    histograms: HistogramSet,
+    output_manager: OutputDirectoryManager,
+    key: Key | None,
+) -> None:
+    """Write the file that a generated cabinetry configuration names in the filled one's place.
+
+    Also for a configuration of the user's: it may be a generated one that was edited.
+    """
+    folder = output_manager.get_statistics_dir()
+    if not differs_from_filled(spec):
+        remove_stamp(folder, _TEMPLATE_STAMP)
+        (folder / TEMPLATE_FILE).unlink(missing_ok=True)  # of an earlier configuration
+        return
+    full = None if key is None else make_key("templates", histograms=key.digest, model=spec)
+    if full is not None and is_current(folder, full, _TEMPLATE_STAMP):
+        return
+    remove_stamp(folder, _TEMPLATE_STAMP)
+    file = write_root(fit_templates(histograms, spec), folder / TEMPLATE_FILE)
+    if full is not None:
+        write_stamp(folder, full, [file], _TEMPLATE_STAMP)
 
 
 def fit_histograms(
@@ -97,8 +160,12 @@ def fit_histograms(
     """Fit, limit and significance; read back where nothing changed that they depend on."""
     spec = StatisticsSpec.from_config(config)
     folder = output_manager.get_statistics_dir()
-    expected_only = bool(incomplete_data(histograms))
+    expected_only = fit_is_expected_only(histograms, spec)
     full = None if key is None else _statistics_key(spec, key, expected_only)
+    if uses_own(spec, config_path(spec, folder)):
+        _log.info("statistics: made anew, as your own cabinetry file may name any other files")
+        full = None
+    _write_templates(spec, histograms, output_manager, key)
     if full is not None and config.general.read_from_cache and is_current(folder, full):
         _log.info("statistics: reused, nothing that they depend on has changed")
         return load_statistics(folder)
@@ -113,11 +180,7 @@ def fit_histograms(
 
 
 def _statistics_key(spec: StatisticsSpec, key: Key, expected_only: bool) -> Key:
-    own = spec.cabinetry_config
-    digest = sha256_file(own) if own and Path(own).is_file() else None
-    return make_key(
-        "statistics", histograms=key.digest, model=spec, own=digest, expected_only=expected_only
-    )
+    return make_key("statistics", histograms=key.digest, model=spec, expected_only=expected_only)
 
 
 def draw_results(

@@ -51,18 +51,29 @@ def show_summary(summary: Mapping[str, Any], json_file: str | None) -> None:
 
 
 def show_cutflows(result: RunResult) -> None:
-    """Show one table a channel: expected events (counts for data) after each cut."""
+    """Show one table a channel: expected events (counts for data) after each cut.
+
+    Where data are incomplete, each table says so.
+    """
     if result.result is None:
         return
+    from hepflow.analysis.results import remarks_on
     from hepflow.histograms import cutflow_table
     from hepflow.logging import print_table
 
     histograms = result.result.histograms
+    caption = "; ".join(remarks_on(histograms)) or None
     for channel in histograms.channels:
         table = cutflow_table(histograms, channel)
         if table.processes:
             columns = ("cut", *table.processes)
-            print_table(f"Cutflow of {channel}", columns, table.rows, right=table.processes)
+            print_table(
+                f"Cutflow of {channel}",
+                columns,
+                table.rows,
+                right=table.processes,
+                caption=caption,
+            )
 
 
 def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,23 @@ def _cell(flow: Cutflow, name: str, is_data: bool) -> str:
     return f"{flow.sumw[row]:,.1f}"
 
 
-def write_cutflows(histograms: HistogramSet, folder: Path) -> Path:
-    """Write ``cutflow.json``: channel -> process -> cuts with counts and weights."""
-    content: dict[str, Any] = {
+def write_cutflows(histograms: HistogramSet, folder: Path, remarks: Sequence[str] = ()) -> Path:
+    """Write ``cutflow.json``.
+
+    Parameters
+    ----------
+    histograms : HistogramSet
+    folder : Path
+    remarks : sequence of str
+        What a reader of the numbers must know, such as "50 % of data".
+
+    Returns
+    -------
+    Path
+        The file: ``remarks``, and ``channels`` with channel -> process -> cuts with counts
+        and weights.
+    """
+    channels: dict[str, Any] = {
         channel: {
             process: [
                 {"cut": name, "events": int(count), "sumw": float(w), "sumw2": float(w2)}
@@ -77,5 +92,5 @@ def write_cutflows(histograms: HistogramSet, folder: Path) -> Path:
         for channel in histograms.channels
     }
     path = folder / CUTFLOW_FILE
-    write_json(path, content, sort_keys=False)
+    write_json(path, {"remarks": list(remarks), "channels": channels}, sort_keys=False)
     return path

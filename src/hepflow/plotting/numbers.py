@@ -110,8 +110,13 @@ def source_names(variations: Iterable[str]) -> tuple[str, ...]:
     >>> source_names(["nominal", "jes_up", "jes_down", "pileup_up"])
     ('jes', 'pileup')
     """
-    names = (v.removesuffix("_up").removesuffix("_down") for v in variations if v != "nominal")
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys(_source(name) for name in variations if name != "nominal"))
+
+
+def _source(variation: str) -> str:
+    """Take one direction away: a source itself may be called ``x_up`` or ``x_down``."""
+    source = variation.removesuffix("_up")
+    return source if source != variation else variation.removesuffix("_down")
 
 
 def stack_order(

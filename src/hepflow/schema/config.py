@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, ValidationError
@@ -91,10 +90,9 @@ class Config(Section):
         self._link()
 
     def _link(self) -> None:
-        """Let the datasets see what other sections say about them."""
+        """Let sections see what others say about them."""
         self.datasets._config = self  # noqa: SLF001 - the configuration owns its sections
-        folder = Path(self.general.output_dir) / "statistics"
-        self.statistics.name_generated(str(folder / "cabinetry_config.yaml"))
+        self.statistics.link(self.general)
 
     def revalidated(self) -> Config:
         """Validate again from scratch, so that changes in place cannot slip through.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PrivateAttr
 
@@ -26,7 +27,7 @@ class Statistics(Section):
 
     cabinetry_config: PathText | None = Field(
         None,
-        description="Own cabinetry file (yaml), honoured where it was not generated; "
+        description="Own cabinetry file (yaml), which must exist; "
         "default <output_dir>/statistics/cabinetry_config.yaml, generated",
     )
     measurement: Text = Field("hepflow", description="Name of the measurement in the workspace")
@@ -46,20 +47,35 @@ class Statistics(Section):
     scan_points: Whole = Field(21, ge=5, le=401, description="Points of the drawn CLs scan")
     optimizer: Literal["minuit", "scipy"] = Field("minuit", description="pyhf optimiser")
 
-    _default_config: str | None = PrivateAttr(None)  # where the generated file goes
+    _general: Any = PrivateAttr(None)  # that section, where this is part of a configuration
+
+    if not TYPE_CHECKING:  # mypy would take any name for an attribute otherwise
+
+        def __getattribute__(self, name: str) -> Any:
+            """Attributes; the path of the generated file follows ``general.output_dir``."""
+            value = super().__getattribute__(name)
+            if name == "cabinetry_config" and value is None:
+                return self._generated_config()
+            return value
 
     @property
     def own_cabinetry_config(self) -> str | None:
         """The user's own cabinetry file; None where the path is that of the generated one."""
-        given = self.cabinetry_config
-        return None if given == self._default_config else given
+        given: str | None = self.__dict__["cabinetry_config"]
+        generated = self._generated_config()
+        if given is None or generated is None:
+            return given
+        return None if Path(given).absolute() == Path(generated).absolute() else given
 
-    def name_generated(self, path: str) -> None:
-        """Fill in where the generated file goes, unless the user names a file."""
-        own = self.own_cabinetry_config
-        self._default_config = path
-        if own is None:
-            self.__dict__["cabinetry_config"] = path
+    def _generated_config(self) -> str | None:
+        """Where the generated file goes; None for a section that stands alone."""
+        if self._general is None:
+            return None
+        return str(Path(self._general.output_dir) / "statistics" / "cabinetry_config.yaml")
+
+    def link(self, general: Any) -> None:
+        """Let the path of the generated file follow the section ``general``."""
+        self._general = general
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested containers; what was filled in is left out, as it follows other fields."""

@@ -6,6 +6,7 @@ from hepflow.statistics.cabinetry_config import (
     config_path,
     is_own,
     read_cabinetry_config,
+    uses_own,
     write_cabinetry_config,
 )
 from hepflow.statistics.cabinetry_results import from_cabinetry, run_fit, to_cabinetry
@@ -13,6 +14,7 @@ from hepflow.statistics.discovery import significance
 from hepflow.statistics.fitting import fit, goodness_of_fit, require_good
 from hepflow.statistics.likelihood import Likelihood
 from hepflow.statistics.limits import Cls, upper_limit
+from hepflow.statistics.own_workspace import build_from_own
 from hepflow.statistics.prediction import predict
 from hepflow.statistics.run import (
     StatisticsResult,
@@ -21,9 +23,17 @@ from hepflow.statistics.run import (
     run_statistics,
 )
 from hepflow.statistics.spec import StatisticsSpec
-from hepflow.statistics.workspace import build_from_own, build_workspace, load_model
+from hepflow.statistics.templates import (
+    TEMPLATE_FILE,
+    differs_from_filled,
+    fit_templates,
+    regions_without_data,
+    template_file,
+)
+from hepflow.statistics.workspace import build_workspace, load_model
 
 __all__ = [
+    "TEMPLATE_FILE",
     "Cls",
     "Likelihood",
     "StatisticsResult",
@@ -31,7 +41,9 @@ __all__ = [
     "build_from_own",
     "build_workspace",
     "config_path",
+    "differs_from_filled",
     "fit",
+    "fit_templates",
     "from_cabinetry",
     "goodness_of_fit",
     "is_own",
@@ -40,11 +52,14 @@ __all__ = [
     "predict",
     "prepare_workspace",
     "read_cabinetry_config",
+    "regions_without_data",
     "require_good",
     "run_fit",
     "run_statistics",
     "significance",
+    "template_file",
     "to_cabinetry",
     "upper_limit",
+    "uses_own",
     "write_cabinetry_config",
 ]

@@ -39,6 +39,24 @@ def is_own(path: str | Path) -> bool:
         return not file.readline().startswith(HEADER)
 
 
+def uses_own(spec: StatisticsSpec, path: str | Path) -> bool:
+    """Whether the model is that of the user's own cabinetry configuration.
+
+    Raises
+    ------
+    WorkspaceError
+        It is named in the configuration, but not there.
+    """
+    if spec.cabinetry_config is None:
+        return is_own(path)
+    if not Path(path).is_file():
+        raise WorkspaceError(
+            f"statistics.cabinetry_config names {path}, which does not exist. Correct the path, "
+            "or leave it out for a model that is generated from the configuration."
+        )
+    return True
+
+
 def write_cabinetry_config(
     histograms: HistogramSet, spec: StatisticsSpec, path: str | Path, histogram_file: str | Path
 ) -> Path:
@@ -63,16 +81,18 @@ def write_cabinetry_config(
     Raises
     ------
     WorkspaceError
-        The histograms do not hold what the model needs, or it has no norm factor.
+        The histograms do not hold what the model needs, it has no norm factor, or a file
+        that the user names is not there.
     """
     path = Path(path)
-    if is_own(path):
+    if uses_own(spec, path):
         log.info("using your own cabinetry configuration %s", path)
         return path
     if not spec.norm_factors:
         raise WorkspaceError(
-            f"your own cabinetry configuration {path} does not exist, and none can be generated "
-            "without statistics.norm_factors. Correct statistics.cabinetry_config."
+            f"the cabinetry configuration {path} does not exist, and none can be generated "
+            "without statistics.norm_factors. Give these, or name your own file in "
+            "statistics.cabinetry_config."
         )
     folder = path.parent / "cabinetry"
     content = generate(histograms, spec, histogram_file, folder)

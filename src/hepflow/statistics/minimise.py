@@ -27,6 +27,7 @@ _ROUNDING = 1e-13  # relative, of a likelihood
 _TOO_FAR = 1e3  # growth of a step from one pass to the next that is not believed
 _STEP = 5e-3  # of a standard deviation, for differences of the gradient
 _SINGULAR = 1e-7  # eigenvalue of the Hessian scaled to a diagonal of ones
+_LEVEL = 1e-6  # rise of twice the NLL over the range of a parameter that has no effect
 _LARGE_SHARE = 0.3  # component of a unit vector from which a parameter is named
 
 
@@ -218,7 +219,28 @@ class Curvature:
 
 
 def curvature(task: Task, parameters: Floats) -> Curvature:
-    """Covariance from the second derivatives (central differences of the exact gradient)."""
+    """Covariance from the second derivatives (central differences of the exact gradient).
+
+    A parameter of interest that data push against its lower bound need not have any second
+    derivative there (no observed event: the likelihood is a straight line). It is left out
+    then; its uncertainty is how far it can go until twice the NLL has risen by one.
+    """
+    bent = _curvature(task, parameters)
+    poi = task.likelihood.poi
+    low, high = task.bounds[poi]
+    at_low = bool(task.at_bound(parameters)[poi] and parameters[poi] - low < high - parameters[poi])
+    if bent.positive_definite or not at_low:
+        return bent
+    slope = float(task.likelihood.gradient(parameters, task.data)[poi])
+    if not slope * (high - low) > _LEVEL:
+        return bent
+    held = _curvature(task.with_poi_fixed(), parameters)
+    covariance = held.covariance.copy()
+    covariance[poi, poi] = 1 / slope**2
+    return replace(held, covariance=covariance)
+
+
+def _curvature(task: Task, parameters: Floats) -> Curvature:
     free = np.flatnonzero(~task.fixed)
     covariance = np.zeros((len(parameters), len(parameters)))
     if not len(free):

@@ -14,17 +14,19 @@ from hepflow.records.prediction import Prediction
 from hepflow.records.results import FitResult, LimitResult, Significance
 from hepflow.statistics.cabinetry_config import (
     config_path,
-    is_own,
     read_generated,
+    uses_own,
     write_cabinetry_config,
 )
 from hepflow.statistics.discovery import significance
 from hepflow.statistics.fitting import fit
 from hepflow.statistics.likelihood import Likelihood
 from hepflow.statistics.limits import upper_limit
+from hepflow.statistics.own_workspace import build_from_own
 from hepflow.statistics.prediction import predict
 from hepflow.statistics.spec import StatisticsSpec
-from hepflow.statistics.workspace import build_from_own, build_workspace, load_model
+from hepflow.statistics.templates import regions_without_data, template_file
+from hepflow.statistics.workspace import build_workspace, load_model
 from hepflow.storage import read_json, write_json
 
 log = logging.getLogger(__name__)
@@ -60,7 +62,7 @@ def prepare_workspace(
     histograms : HistogramSet
     output_manager : OutputDirectoryManager
     expected_only : bool
-        Put the nominal expectation in the place of observed data.
+        Put the nominal expectation in the place of observed data, with a warning.
     cabinetry_config : path or mapping, optional
         A configuration of the user's that precedes that of `spec`.
 
@@ -69,22 +71,32 @@ def prepare_workspace(
     WorkspaceError
         No model can be built from the histograms or from the user's own file.
     """
+    if expected_only:
+        _say_asimov(regions_without_data(histograms, spec))
     folder = output_manager.get_statistics_dir()
-    root_file = output_manager.get_histograms_dir() / "histograms.root"
     own = cabinetry_config
     if own is None:
+        filled = output_manager.get_histograms_dir() / "histograms.root"
+        root_file = template_file(spec, folder, filled)
         path = write_cabinetry_config(histograms, spec, config_path(spec, folder), root_file)
-        own = path if is_own(path) else None
+        own = path if uses_own(spec, path) else None
     if own is None:
         config = read_generated(path)
         workspace = build_workspace(histograms, spec, config, asimov=expected_only)
     else:
-        poi = (
-            "" if spec.norm_factors else spec.poi
-        )  # with norm factors it is theirs, not the file's
-        workspace = build_from_own(own, asimov=expected_only, poi=poi)
+        # a norm factor of the configuration need not be one of the file: only what was asked for
+        workspace = build_from_own(own, asimov=expected_only, poi=spec.poi_given)
     write_json(folder / "workspace.json", workspace)
     return workspace
+
+
+def _say_asimov(without_data: tuple[str, ...]) -> None:
+    reason = "observed data may not be used: they are incomplete"
+    if without_data:
+        reason = f"no data were processed for {', '.join(without_data)}"
+    log.warning(
+        "%s. The fit is to Asimov data (the nominal expectation), and nothing is observed.", reason
+    )
 
 
 def run_statistics(
@@ -102,8 +114,8 @@ def run_statistics(
     histograms : HistogramSet
     output_manager : OutputDirectoryManager
     expected_only : bool
-        Observed data are incomplete or may not be looked at: fit to Asimov data, expected
-        limits a priori.
+        Observed data are incomplete, not there or may not be looked at: fit to Asimov data,
+        expected limits a priori.
 
     Returns
     -------

@@ -70,6 +70,7 @@ class StatisticsSpec:
     scan_points: int = 21
     optimizer: Literal["minuit", "scipy"] = "minuit"
     cabinetry_config: str | None = None  # the user's own, where given
+    poi_given: str = ""  # as configured; empty where `poi` is only the first norm factor
 
     @classmethod
     def from_config(cls, config: Config | Mapping[str, Any]) -> StatisticsSpec:
@@ -105,6 +106,7 @@ class StatisticsSpec:
             scan_points=section.scan_points,
             optimizer=section.optimizer,
             cabinetry_config=section.own_cabinetry_config,
+            poi_given=section.poi or "",
         )
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +11,8 @@ from numpy.typing import NDArray
 
 from hepflow.errors import WorkspaceError
 from hepflow.records.histograms import HistogramSet, Template
-from hepflow.statistics.cabinetry_config import read_cabinetry_config
 from hepflow.statistics.spec import StatisticsSpec
+from hepflow.statistics.templates import negligible
 
 Floats = NDArray[np.float64]
 Entry = Mapping[str, Any]  # one entry of a cabinetry configuration
@@ -76,9 +74,7 @@ class _Builder:
         templates = {one["Name"]: self.template(region, one) for one in self.samples(region)}
         if not self.spec.mc_stat or not templates:
             return {name: [] for name in templates}
-        total = np.sum([one.values for one in templates.values()], axis=0)
-        spread = np.sqrt(np.sum([one.variances for one in templates.values()], axis=0))
-        small = spread < self.spec.mc_stat_threshold * np.abs(total)
+        small = negligible(templates.values(), self.spec.mc_stat_threshold)
         return {
             name: [
                 {
@@ -110,8 +106,7 @@ class _Builder:
     def varied_bins(self, region: Entry, source: Entry) -> NDArray[np.bool_]:
         """Bins in which a source acts: those with an expectation, and with one when it moves.
 
-        Elsewhere the expectation would turn negative as soon as the parameter leaves zero: the
-        likelihood, which cannot follow, has a kink there and no minimum that can be found.
+        Elsewhere the likelihood would have a kink at zero, and no minimum that can be found.
         """
         used = np.ones(len(region["Binning"]) - 1, dtype=np.bool_)
         paths = ("", source["Up"]["VariationPath"], source["Down"]["VariationPath"])
@@ -146,13 +141,16 @@ class _Builder:
             yield {"name": source["Name"], "type": "histosys", "data": shapes}
 
     def observation(self, region: Entry, *, asimov: bool) -> dict[str, Any]:
-        """Observed events of one region, or the nominal expectation in their place."""
+        """Observed events of one region, or with `asimov` the nominal expectation."""
+        if asimov:
+            return {"name": region["Name"], "data": self.expectation(region).tolist()}
         data = next(one for one in self.config["Samples"] if one.get("Data"))
-        if asimov or (*self.axis(region), data["SamplePath"]) not in self.histograms.blocks:
-            values = self.expectation(region)
-        else:
-            values = self.template(region, data).values
-        return {"name": region["Name"], "data": values.tolist()}
+        if (*self.axis(region), data["SamplePath"]) not in self.histograms.blocks:
+            raise WorkspaceError(
+                f"no data were processed for channel {region['Name']!r}: expected histograms of "
+                f"{data['SamplePath']!r}. Process data, or ask for expected results only."
+            )
+        return {"name": region["Name"], "data": self.template(region, data).values.tolist()}
 
     def expectation(self, region: Entry) -> Floats:
         """Nominal expected events, with norm factors at their nominal values."""
@@ -180,6 +178,10 @@ def build_workspace(
 ) -> dict[str, Any]:
     """Build the pyhf workspace that cabinetry would build from the same configuration.
 
+    One thing differs: in a bin whose total expectation, nominal or varied, is not positive,
+    the shape effect of that source is dropped, which cabinetry would keep. The expectation
+    would turn negative there as soon as the parameter leaves zero.
+
     Parameters
     ----------
     histograms : HistogramSet
@@ -197,8 +199,8 @@ def build_workspace(
     Raises
     ------
     WorkspaceError
-        A template that is not finite, an expectation that is empty or negative in a bin, or
-        a variation that turns a yield around.
+        A template that is not finite, an expectation that is empty or negative in a bin, a
+        variation that turns a yield around, or a region without data (and no `asimov`).
     """
     builder = _Builder(histograms, spec, config)
     regions = config["Regions"]
@@ -222,63 +224,6 @@ def _measurement(config: Mapping[str, Any]) -> dict[str, Any]:
         "name": general["Measurement"],
         "config": {"parameters": parameters, "poi": general["POI"]},
     }
-
-
-def build_from_own(
-    own: str | Path | Mapping[str, Any], *, asimov: bool = False, poi: str = ""
-) -> dict[str, Any]:
-    """Build the workspace from the user's own cabinetry configuration, with cabinetry.
-
-    Parameters
-    ----------
-    own : path or mapping
-        The configuration. Histograms are collected from the files which it names.
-    asimov : bool
-        Put the nominal expectation in the place of the observed data.
-    poi : str
-        Parameter of interest in the place of that of the configuration.
-
-    Raises
-    ------
-    WorkspaceError
-        The configuration cannot be used, or a histogram is missing.
-    """
-    import uproot
-    from cabinetry import templates, workspace
-
-    config = own if isinstance(own, Mapping) else read_cabinetry_config(own)
-    where = "" if isinstance(own, Mapping) else f" {own}"
-    with tempfile.TemporaryDirectory(prefix="hepflow-cabinetry-") as folder:
-        # cabinetry's own folder may hold templates of an earlier run
-        general = {**config["General"], "HistogramFolder": f"{folder}/histograms"}
-        fresh = {**config, "General": general}
-        try:
-            templates.collect(fresh)
-            templates.postprocess(fresh)
-            built = dict(workspace.build(fresh))
-        except (uproot.KeyInFileError, FileNotFoundError) as error:
-            raise WorkspaceError(
-                f"the cabinetry configuration{where} asks for a histogram that is missing: {error}"
-            ) from error
-    if poi:
-        built["measurements"][0]["config"]["poi"] = poi
-    if asimov:
-        _replace_observations(built)
-    check_expectation(built)
-    return built
-
-
-def _replace_observations(workspace: dict[str, Any]) -> None:
-    from hepflow.statistics.likelihood import Likelihood
-
-    model, _ = load_model(workspace)
-    likelihood = Likelihood(model)
-    expected = likelihood.yields.bins(likelihood.nominal())
-    slices = model.config.channel_slices
-    workspace["observations"] = [
-        {"name": one["name"], "data": expected[slices[one["name"]]].tolist()}
-        for one in workspace["observations"]
-    ]
 
 
 def check_expectation(workspace: Mapping[str, Any]) -> None:

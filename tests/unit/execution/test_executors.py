@@ -336,18 +336,18 @@ def test_an_unguarded_script_and_standard_input_work_with_user_modules(tmp_path,
 
 
 def test_the_cluster_needs_no_user_module(scheduler, tmp_path, monkeypatch):
-    (tmp_path / "my_helper.py").write_text("def add(x):\n    return x + 1\n")
+    (tmp_path / "helper_of_an_executor.py").write_text("def add(x):\n    return x + 1\n")
     (tmp_path / "cuts_of_an_executor.py").write_text(
         textwrap.dedent("""
         import dataclasses
-        import my_helper
+        import helper_of_an_executor
 
         @dataclasses.dataclass(frozen=True)
         class Item:
             x: int
 
         def plus_two(item):
-            return Item(my_helper.add(my_helper.add(item.x)))
+            return Item(helper_of_an_executor.add(helper_of_an_executor.add(item.x)))
         """)
     )
     monkeypatch.syspath_prepend(tmp_path)
@@ -355,9 +355,12 @@ def test_the_cluster_needs_no_user_module(scheduler, tmp_path, monkeypatch):
 
     with make_executor("dask", scheduler=scheduler) as executor:
         items = [cuts_of_an_executor.Item(1), cuts_of_an_executor.Item(2)]
-        outcomes = sorted(executor.map(cuts_of_an_executor.plus_two, items, label="x"), key=lambda o: o.index)
+        outcomes = sorted(
+            executor.map(cuts_of_an_executor.plus_two, items, label="x"), key=lambda o: o.index
+        )
         assert executor.workers == 2
-    assert [o.value for o in outcomes] == [cuts_of_an_executor.Item(3), cuts_of_an_executor.Item(4)]
+    values = [outcome.value for outcome in outcomes]
+    assert values == [cuts_of_an_executor.Item(3), cuts_of_an_executor.Item(4)]
     import cloudpickle
 
     assert "cuts_of_an_executor" not in cloudpickle.list_registry_pickle_by_value()

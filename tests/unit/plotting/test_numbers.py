@@ -172,6 +172,7 @@ def test_order_of_the_stack():
 
 def test_sources_with_up_or_down_in_their_name():
     assert source_names(["nominal", "scale_up_up", "scale_up_down"]) == ("scale_up",)
+    assert source_names(["nominal", "x_down_up", "x_down_down"]) == ("x_down",)
 
 
 def test_ratio_divides_and_has_no_value_without_prediction():

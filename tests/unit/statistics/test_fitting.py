@@ -22,6 +22,7 @@ from hepflow.statistics import (
     run_fit,
     to_cabinetry,
 )
+from hepflow.statistics.minimise import Task, curvature
 from tests.unit.statistics.models import (
     all_modifiers,
     counting,
@@ -135,6 +136,27 @@ def test_signal_strength_of_exactly_zero_is_a_result():
     assert result.notes == ("mu is at its bound 0: its uncertainty is one-sided",)
     exact = require_good(fitted(counting(4.0, 10.0, 10.0, bounds=(-5.0, 5.0))))
     assert exact.value("mu")[0] == pytest.approx(0.0, abs=1e-3)
+
+
+@OPTIMIZERS
+def test_no_observed_event_is_a_result(optimizer):
+    """The likelihood 2 (mu s + b) is a straight line: it rises by one until mu = 1 / (2 s)."""
+    for modifiers in ((), (normsys("a", 1.1, 0.9),)):
+        result = require_good(fitted(counting(4.0, 10.0, 0.0, *modifiers), optimizer=optimizer))
+        assert result.value("mu") == (0.0, pytest.approx(0.125, rel=0.11 if modifiers else 1e-6))
+        assert result.notes == ("mu is at its bound 0: its uncertainty is one-sided",)
+
+
+def test_no_observed_event_does_not_hide_a_parameter_without_effect():
+    twin = {"name": "twin", "type": "normfactor", "data": None}
+    workspace = counting(4.0, 10.0, 0.0)
+    workspace["channels"][0]["samples"][0]["modifiers"].append(twin)
+    result = fitted(workspace)  # twin acts on a signal of strength zero
+    assert not result.converged
+    assert "twin" in result.notes[0]
+    likelihood = Likelihood(load_model(counting(0.0, 10.0, 0.0))[0])
+    task = Task.free(likelihood, np.zeros(1), "minuit")
+    assert not curvature(task, np.zeros(1)).positive_definite  # no signal: nothing pushes it there
 
 
 def test_parameter_of_interest_at_its_upper_bound_is_no_result():

@@ -15,7 +15,7 @@ from scipy.stats import norm
 
 from hepflow.errors import FitError, LimitError
 from hepflow.records import LimitResult
-from hepflow.statistics import Cls, Likelihood, limits, load_model, upper_limit
+from hepflow.statistics import Cls, Likelihood, fit, limits, load_model, upper_limit
 from tests.unit.statistics.models import (
     all_modifiers,
     counting,
@@ -109,6 +109,18 @@ def test_cls_is_that_of_pyhf(workspace, mu):
         )
     assert point.observed == pytest.approx(float(observed), abs=1e-4)
     assert point.expected == pytest.approx([float(one) for one in expected], abs=1e-4)
+
+
+def test_limit_without_an_observed_event_is_that_of_pyhf():
+    import pyhf
+
+    model = pyhf.simplemodels.uncorrelated_background([5.0, 3.0], [10.0, 12.0], [1.0, 1.5])
+    data = [0.0, 0.0, *model.config.auxdata]
+    assert fit(model, data).converged
+    found = upper_limit(model, data).observed
+    with precise_pyhf() as reference:
+        cls = reference.infer.hypotest(found, data, model, test_stat="qtilde")
+    assert float(cls) == pytest.approx(0.05, abs=1e-4)
 
 
 def test_expected_only_does_not_look_at_the_data():

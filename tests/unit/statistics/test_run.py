@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,14 @@ import yaml
 
 from hepflow.errors import FitError, MissingArtifact, WorkspaceError
 from hepflow.output_manager import OutputDirectoryManager
-from hepflow.records import FitResult
-from hepflow.statistics import load_statistics, require_good, run_statistics
+from hepflow.records import Block, FitResult
+from hepflow.statistics import (
+    load_statistics,
+    prepare_workspace,
+    regions_without_data,
+    require_good,
+    run_statistics,
+)
 from hepflow.statistics.cabinetry_config import generate
 from hepflow.statistics.spec import NormFactorSpec, ShapeSpec
 from tests.unit.statistics.models import PROCESSES, histograms, spec
@@ -91,6 +98,22 @@ def test_expected_only_uses_no_data(folders):
     assert load_statistics(folders.get_statistics_dir()).expected_only
 
 
+def test_no_observed_event_has_a_limit(folders):
+    found = histograms()
+    blocks = {
+        key: Block(("nominal",), 0 * one.sumw, 0 * one.sumw2) if key[2] == "data" else one
+        for key, one in found.blocks.items()
+    }
+    mu = NormFactorSpec("mu", ("signal",), 1.0, (0.0, 10.0))  # any other would be at a bound
+    wanted = spec(norm_factors=(mu,), shapes=(), normalisations=(), mc_stat=False)
+    result = run_statistics(wanted, replace(found, blocks=blocks), folders)
+    assert require_good(result.fit).value("mu")[0] == 0.0
+    assert not result.expected_only
+    assert result.limit.observed > 0
+    assert result.limit.cls_at_observed == pytest.approx(0.05, abs=1e-4)
+    assert result.significance.observed_z == 0.0
+
+
 def test_switches(folders):
     result = run_statistics(spec(limit=False, significance=False), histograms(), folders)
     assert result.limit is None
@@ -130,8 +153,44 @@ def test_own_configuration_is_used(folders, tmp_path):
     assert stored["measurements"][0]["name"] == "mine"
     with pytest.raises(WorkspaceError, match="strength"):
         run_statistics(
-            spec(cabinetry_config=str(own), norm_factors=(), poi="strength"), found, folders
+            spec(cabinetry_config=str(own), norm_factors=(), poi_given="strength"), found, folders
         )
+
+
+def test_own_configuration_and_the_parameter_of_interest_that_was_asked_for(folders, tmp_path):
+    found = histograms()
+    root_file = folders.get_histograms_dir() / "histograms.root"
+    write_root(found, root_file)
+    config = generate(found, spec(shapes=(), poi="ttbar_norm"), root_file, tmp_path / "folder")
+    own = tmp_path / "own.yaml"
+    own.write_text(yaml.safe_dump(config))
+
+    def poi_of(**changes):
+        workspace = prepare_workspace(spec(cabinetry_config=str(own), **changes), found, folders)
+        return workspace["measurements"][0]["config"]["poi"]
+
+    assert poi_of() == "ttbar_norm"  # that of the file, not our first norm factor
+    assert poi_of(poi_given="mu") == "mu"
+
+
+def test_asimov_data_in_the_place_of_data_are_told(folders, caplog):
+    found = histograms()
+    prepare_workspace(spec(), found, folders)
+    assert "Asimov" not in caplog.text
+    prepare_workspace(spec(), found, folders, expected_only=True)
+    assert "they are incomplete. The fit is to Asimov data" in caplog.text
+    blocks = {key: one for key, one in found.blocks.items() if key != ("cr", "mass", "data")}
+    assert regions_without_data(replace(found, blocks=blocks), spec()) == ("cr",)
+    prepare_workspace(spec(), replace(found, blocks=blocks), folders, expected_only=True)
+    assert "no data were processed for cr. The fit is to Asimov data" in caplog.text
+
+
+def test_the_generated_file_names_the_templates_of_the_fit(folders):
+    prepare_workspace(spec(), histograms(), folders)
+    path = folders.get_statistics_dir() / "cabinetry_config.yaml"
+    assert "histograms.root:" in path.read_text()
+    prepare_workspace(spec(fold_overflow=True), histograms(), folders)
+    assert f"{folders.get_statistics_dir() / 'templates.root'}:" in path.read_text()
 
 
 def test_nothing_to_read(folders):

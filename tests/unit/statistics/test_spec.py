@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 
 import pytest
@@ -87,3 +88,37 @@ def test_the_users_own_model_needs_no_norm_factor():
     spec = StatisticsSpec.from_config(changed(statistics={"cabinetry_config": "own.yaml"}))
     assert spec.cabinetry_config == "own.yaml"
     assert spec.poi == ""
+
+
+def test_the_parameter_of_interest_is_known_as_given_or_chosen():
+    assert StatisticsSpec.from_config(valid()).poi_given == "mu"
+    config = valid()
+    del config["statistics"]["poi"]
+    spec = StatisticsSpec.from_config(config)
+    assert (spec.poi, spec.poi_given) == ("mu", "")
+
+
+def test_the_generated_file_follows_the_output_folder():
+    config = Config(**valid())
+    assert config.statistics.cabinetry_config == "outputs/statistics/cabinetry_config.yaml"
+    config.general.output_dir = "elsewhere"
+    for one in (config, copy.deepcopy(config), config.revalidated()):
+        assert one.statistics.cabinetry_config == "elsewhere/statistics/cabinetry_config.yaml"
+        assert one["statistics"]["cabinetry_config"] == one.statistics.cabinetry_config
+        assert one.statistics.to_dict()["cabinetry_config"] is None
+        assert StatisticsSpec.from_config(one).cabinetry_config is None
+    config.general = {**valid()["general"], "output_dir": "third"}
+    assert config.statistics.cabinetry_config == "third/statistics/cabinetry_config.yaml"
+    config.statistics = valid()["statistics"]
+    assert config.statistics.cabinetry_config == "third/statistics/cabinetry_config.yaml"
+
+
+def test_a_file_of_the_user_stays_where_it_is():
+    config = Config(**changed(statistics__cabinetry_config="own.yaml"))
+    config.general.output_dir = "elsewhere"
+    assert config.statistics.cabinetry_config == "own.yaml"
+    assert StatisticsSpec.from_config(config).cabinetry_config == "own.yaml"
+    config.statistics.cabinetry_config = "./elsewhere//statistics/cabinetry_config.yaml"
+    assert StatisticsSpec.from_config(config).cabinetry_config is None  # that of the generated one
+    config.statistics.cabinetry_config = None
+    assert config.statistics.cabinetry_config == "elsewhere/statistics/cabinetry_config.yaml"

@@ -14,8 +14,11 @@ from hepflow.records import Block
 from hepflow.statistics import (
     build_from_own,
     build_workspace,
+    differs_from_filled,
+    fit_templates,
     load_model,
     read_cabinetry_config,
+    template_file,
     write_cabinetry_config,
 )
 from hepflow.statistics.cabinetry_config import HEADER, generate, is_own
@@ -138,7 +141,9 @@ def test_asimov_never_reads_the_data():
     expected = found.total("sr", "mass", PROCESSES).values
     np.testing.assert_allclose(ours["observations"][0]["data"], expected)
     blind = replace(found, blocks={k: v for k, v in found.blocks.items() if k[2] != "data"})
-    assert built(blind, spec(data_processes=())) == ours
+    assert built(blind, spec(data_processes=()), asimov=True) == ours
+    with pytest.raises(WorkspaceError, match="no data were processed for channel 'sr'"):
+        built(blind, spec())
     doubled = replace(spec().norm_factors[0], nominal=2.0)
     ours = built(found, spec(norm_factors=(doubled,)), asimov=True)
     more = expected + found.template("sr", "mass", "signal").values
@@ -298,6 +303,18 @@ def test_own_file_that_is_missing(tmp_path):
         write_cabinetry_config(
             histograms(), spec(norm_factors=()), tmp_path / "none.yaml", "h.root"
         )
+    typo = tmp_path / "typo.yaml"
+    named = spec(cabinetry_config=str(typo))
+    with pytest.raises(WorkspaceError, match=r"statistics\.cabinetry_config names .*typo\.yaml"):
+        write_cabinetry_config(histograms(), named, typo, "h.root")
+    assert not typo.exists()
+
+
+def test_a_file_that_the_user_names_is_kept_even_with_our_header(tmp_path):
+    path = tmp_path / "copy.yaml"
+    path.write_text(f"{HEADER}\nGeneral: {{}}\n")
+    write_cabinetry_config(histograms(), spec(cabinetry_config=str(path)), path, "h.root")
+    assert path.read_text() == f"{HEADER}\nGeneral: {{}}\n"
 
 
 def test_own_file_that_asks_for_a_missing_histogram(tmp_path):
@@ -319,6 +336,22 @@ def test_own_file_with_asimov_data_and_another_parameter_of_interest(tmp_path):
     assert ours["measurements"][0]["config"]["poi"] == "ttbar_norm"
     expected = found.total("cr", "mass", PROCESSES).values
     np.testing.assert_allclose(ours["observations"][1]["data"], expected)
+    config["Samples"][0]["SamplePath"] = "not_there"  # the data are not even looked for
+    assert build_from_own(config, asimov=True, poi="ttbar_norm") == ours
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.05])
+@pytest.mark.parametrize("fold", [True, False])
+def test_cabinetry_builds_the_same_from_the_templates_of_the_fit(tmp_path, fold, threshold):
+    found, wanted = histograms(), spec(fold_overflow=fold, mc_stat_threshold=threshold)
+    filled = tmp_path / "histograms.root"
+    write_root(found, filled)
+    file = template_file(wanted, tmp_path, filled)
+    assert (file == filled) == (not fold and not threshold)
+    if differs_from_filled(wanted):
+        write_root(fit_templates(found, wanted), file)
+    config = generate(found, wanted, file, tmp_path / "folder")
+    assert_same(build_workspace(found, wanted, config), build_from_own(config))
 
 
 def test_a_source_does_not_act_where_the_expectation_would_turn_negative():
