@@ -52,6 +52,10 @@ def _muon(name: str, files: Mapping[str, Path]) -> dict[str, Any]:
 
 def corrections(files: Mapping[str, Path]) -> list[dict[str, Any]]:
     """All corrections; `files` are the correction files by name."""
+    return [*_object_corrections(files), *_weight_corrections(files)]
+
+
+def _object_corrections(files: Mapping[str, Path]) -> list[dict[str, Any]]:
     return [
         {
             "name": "jet_energy_scale",
@@ -92,6 +96,11 @@ def corrections(files: Mapping[str, Path]) -> list[dict[str, Any]]:
             "use": [("FatJet", "msoftdrop")],
             "target": ("FatJet", "msoftdrop"),
         },
+    ]
+
+
+def _weight_corrections(files: Mapping[str, Path]) -> list[dict[str, Any]]:
+    return [
         {
             "name": "pileup",
             "type": "event",
