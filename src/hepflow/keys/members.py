@@ -35,6 +35,7 @@ _ADDED_BY_PYTHON = {
     "_is_runtime_protocol",
 }
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE; as in copyreg
+_IMMUTABLE_TYPE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE: heap types written in C, as in _io
 _GENERATED = "<string>"  # file name of the methods that dataclasses and named tuples make
 
 
@@ -102,7 +103,8 @@ def _is_pure(cls: type) -> bool:
     """Whether no class written in C, which may hide state, is among the bases."""
     for base in cls.__mro__[:-1]:
         new = base.__new__
-        if not base.__flags__ & _HEAP_TYPE or getattr(new, "__self__", None) is base:
+        in_c = not base.__flags__ & _HEAP_TYPE or base.__flags__ & _IMMUTABLE_TYPE
+        if in_c or getattr(new, "__self__", None) is base:
             return False
     return True
 
