@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hepflow.errors import MissingBranch, MissingTree, UnreadableFile, did_you_mean
 from hepflow.records import WorkItem
 
@@ -282,10 +280,3 @@ def index_target(field: str) -> str | None:
         return None
     stem = match["stem"]
     return _SPECIAL_COLLECTIONS.get(stem, stem[:1].upper() + stem[1:])
-
-
-def flat_numpy(column: Any, dtype: Any = np.float64) -> np.ndarray[Any, Any]:
-    """A flat column as a numpy array, shape (n_events,)."""
-    import awkward as ak
-
-    return np.asarray(ak.to_numpy(column), dtype=dtype)

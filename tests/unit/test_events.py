@@ -12,7 +12,6 @@ from hepflow.events import (
     branch_name,
     branches_of,
     build_events,
-    flat_numpy,
     index_target,
     merge_branches,
     open_tree,
@@ -164,11 +163,6 @@ def test_a_whole_object_needs_all_its_configured_branches():
 def test_names_in_the_file():
     assert branch_name("Muon", "pt") == "Muon_pt"
     assert branch_name("event", "run") == "run"
-
-
-def test_flat_columns_become_numpy():
-    found = flat_numpy(ak.Array([1, 2, 3]))
-    assert (found.dtype, found.tolist()) == (np.float64, [1.0, 2.0, 3.0])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import numpy as np
 
 from hepflow.errors import StorageError, UnreadableFile
 from hepflow.events import (
-    EVENT,
     Branches,
     branch_name,
     build_events,
@@ -184,4 +183,4 @@ def _count(item: WorkItem, weights: Any, length: int) -> PartCounts:
     )
 
 
-__all__ = ["EVENT", "PartRecord", "SkimTask", "select_events", "skim_item"]
+__all__ = ["PartRecord", "SkimTask", "select_events", "skim_item"]
