@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import subprocess
@@ -144,10 +145,44 @@ PAYLOAD = {
     "strided": np.arange(10)[::2],
     "empty": np.empty((0, 3), dtype=np.int8),
     "read_only": np.frombuffer(b"abcd", dtype=np.uint8),
-    "dtype": np.dtype([("a", "i4"), ("b", "f8")]),
     "scalar": np.float64(0.1),
-    "objects": np.array(["a", None, 1.5], dtype=object),
+    "texts": np.array(["a", "bcd"]),
 }
+
+
+class Crafted:
+    """Asks numpy for an array of references that are made of bytes."""
+
+    def __init__(self, call):
+        self.call = call
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        (np.ndarray, ((1,), np.dtype("O"), b"\x01" * 8)),
+        (np._core.multiarray._reconstruct, (np.ndarray, (0,), b"b")),
+        (np._core.numeric._frombuffer, (b"\x01" * 8, np.dtype("O"), (1,), "C")),
+        (np._core.multiarray.scalar, (np.dtype("O"), b"\x01" * 8)),
+        (np._core.numeric._frombuffer, (b"\x01" * 8, np.dtype([("a", "O")]), (1,), "C")),
+    ],
+)
+def test_bytes_never_become_references(tmp_path, call):
+    content = pickle.dumps({"array": Crafted(call)}, protocol=5)
+    path = tmp_path / "part.pkl"
+    path.write_bytes(content + b"HEPFLOW1" + hashlib.sha256(content).digest())
+    with pytest.raises(UnsafeContent, match="not admitted"):
+        storage.read_part(path)
+
+
+@pytest.mark.parametrize("value", [np.array([None, "a"]), np.zeros(2, [("a", "i4")])])
+def test_an_array_of_anything_else_is_refused_at_writing(tmp_path, value):
+    with pytest.raises(StorageError, match="numbers, strings and numpy arrays of these"):
+        storage.write_part(tmp_path / "part.pkl", {"array": value})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_part_comes_back(tmp_path):

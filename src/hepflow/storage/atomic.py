@@ -133,7 +133,7 @@ def remove_stale_temporaries(folder: str | Path) -> list[Path]:
     removed = []
     for path in sorted(folder.glob(".*.tmp")):
         # Another process may clean the same folder: gone is as good as removed.
-        with contextlib.suppress(FileNotFoundError), storage_errors(path, "remove"):
+        with storage_errors(path, "remove"), contextlib.suppress(FileNotFoundError):
             if _is_stale(path):
                 path.unlink(missing_ok=True)
                 removed.append(path)

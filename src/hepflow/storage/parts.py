@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,19 +23,53 @@ _MAGIC = b"HEPFLOW1"
 _TRAILER = len(_MAGIC) + hashlib.sha256().digest_size
 _BLOCK = 1 << 20  # [byte]
 
+_NUMBERS = re.compile(r"^[biufcSU?][0-9]*$")  # types of elements that hold no reference
+
+
+class _Dtype:
+    """Stands for a numpy type while a pickle is read: numpy's own believes what it is told.
+
+    A crafted type can make numpy take bytes for object references.
+    """
+
+    def __init__(self, text: Any = "", *_: Any) -> None:
+        self.text, self.order = text, ""
+
+    def __setstate__(self, state: Any) -> None:
+        """Keep the byte order only."""
+        self.order = state[1] if isinstance(state, tuple) and state[1] in {"<", ">"} else ""
+
+    def resolve(self) -> np.dtype[Any]:
+        """Return the type, which must be one of numbers or text."""
+        if not isinstance(self.text, str) or not _NUMBERS.match(self.text):
+            raise UnsafeContent(
+                f"the pickle has an array of {self.text!r}, which is not admitted: only numbers "
+                "and texts are. Remove the file if not yours."
+            )
+        return np.dtype(f"{self.order}{self.text}")
+
+
+def _array(data: Any, dtype: _Dtype, shape: tuple[int, ...], order: str) -> np.ndarray[Any, Any]:
+    """Make an array of the bytes that the pickle holds."""
+    flat: np.ndarray[Any, Any] = np.frombuffer(data, dtype=dtype.resolve())
+    return flat.reshape(shape, order="F" if order == "F" else "C")
+
+
+def _scalar(dtype: _Dtype, data: bytes) -> np.generic:
+    """Make a number of the bytes that the pickle holds."""
+    found: np.generic = np.frombuffer(data, dtype=dtype.resolve())[0]
+    return found
+
+
 # Modules have moved between numpy 1 and 2; both names lead to the same functions.
-_ADMITTED = frozenset(
-    {("numpy", "dtype"), ("numpy", "ndarray")}
-    | {
-        (f"numpy.{core}.{module}", name)
-        for core in ("core", "_core")
-        for module, name in (
-            ("multiarray", "_reconstruct"),
-            ("multiarray", "scalar"),
-            ("numeric", "_frombuffer"),
-        )
-    }
-)
+_ADMITTED: Mapping[tuple[str, str], Any] = {("numpy", "dtype"): _Dtype} | {
+    (f"numpy.{core}.{module}", name): function
+    for core in ("core", "_core")
+    for module, name, function in (
+        ("multiarray", "scalar", _scalar),
+        ("numeric", "_frombuffer", _array),
+    )
+}
 
 
 class _PlainPickler(pickle.Pickler):
@@ -42,19 +77,25 @@ class _PlainPickler(pickle.Pickler):
 
     def reducer_override(self, obj: Any) -> Any:
         kind = type(obj)
-        if kind is np.ndarray or isinstance(obj, np.dtype | np.generic):
+        if kind is np.ndarray and not (obj.flags.c_contiguous or obj.flags.f_contiguous):
+            return np.ascontiguousarray(obj).__reduce_ex__(5)
+        plain = kind is np.ndarray or isinstance(obj, np.generic)
+        if plain and _NUMBERS.match(obj.dtype.str[1:]):
             return NotImplemented
+        if isinstance(obj, np.dtype) and _NUMBERS.match(obj.str[1:]):
+            return NotImplemented  # of an array
         name = (getattr(obj, "__module__", ""), getattr(obj, "__qualname__", ""))
         if callable(obj) and name in _ADMITTED:
             return NotImplemented
         raise StorageError(
             f"a part can't hold a {kind.__module__}.{kind.__qualname__}: plain containers, "
-            "numbers, strings and numpy arrays only. Convert it first (awkward: pack_array)."
+            "numbers, strings and numpy arrays of these only. Convert it first (awkward: "
+            "pack_array)."
         )
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Admits numpy's reconstructors and nothing else."""
+    """Makes numpy arrays of numbers, and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:
@@ -62,7 +103,7 @@ class _PlainUnpickler(pickle.Unpickler):
                 f"the pickle asks for {module}.{name}, which is not admitted. "
                 "Only plain containers and numpy arrays are read; remove the file if not yours."
             )
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+        return _ADMITTED[module, name]
 
 
 class _HashingFile:
@@ -84,7 +125,7 @@ def write_part(path: str | Path, payload: Mapping[str, Any]) -> None:
     ----------
     path : str or Path
     payload : mapping
-        dict, list, tuple, set, str, int, float, bool, None, bytes, numpy arrays, dtypes, scalars.
+        dict, list, tuple, set, str, int, float, bool, None, bytes, numpy arrays, numpy scalars.
 
     Raises
     ------
