@@ -79,7 +79,12 @@ class ClusterExecutor:
         return max(1, int(sum(self._connect().nthreads().values())))
 
     def map(
-        self, function: Callable[[Any], Any], items: Iterable[Any], *, label: str
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        *,
+        label: str,
+        ahead: bool = False,  # noqa: ARG002 - a permission, of which no use is made
     ) -> Iterator[Outcome]:
         """Yield the outcome of each item as it completes; see `Executor.map`."""
         everything = list(items)

@@ -24,7 +24,12 @@ class Executor(Protocol):
         ...
 
     def map(
-        self, function: Callable[[Any], Any], items: Iterable[Any], *, label: str
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        *,
+        label: str,
+        ahead: bool = False,
     ) -> Iterator[Outcome]:
         """Yield one `Outcome` an item, in the order of completion.
 
@@ -38,6 +43,9 @@ class Executor(Protocol):
         items : iterable
         label : str
             What is being done, for the progress display: ``"skimming"``.
+        ahead : bool, default False
+            Work may start at once, beside what the caller does before it asks for outcomes.
+            Small results only: all of them may wait in memory.
         """
         ...
 

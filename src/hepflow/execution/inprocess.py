@@ -27,7 +27,12 @@ class InProcessExecutor:
         self.progress = progress or no_progress
 
     def map(
-        self, function: Callable[[Any], Any], items: Iterable[Any], *, label: str
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        *,
+        label: str,
+        ahead: bool = False,  # noqa: ARG002 - a permission, of which no use is made
     ) -> Iterator[Outcome]:
         """Yield the outcome of each item, in order."""
         everything = list(items)

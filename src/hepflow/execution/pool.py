@@ -15,6 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any, Self
@@ -50,7 +51,7 @@ class _Stopped(Exception):
 class _Stream:
     """One run of Dask's scheduler in a thread, its results handed over as they come.
 
-    Only `depth` results wait to be taken; then the scheduler waits as well.
+    Only `depth` results wait to be taken; then the scheduler waits as well. 0 sets no bound.
     """
 
     def __init__(self, pool: Any, payload: Payload, items: Mapping[int, bytes], depth: int) -> None:
@@ -108,8 +109,13 @@ class _Stream:
         except _Stopped:
             return
 
+    def start(self) -> None:
+        """Start the work, unless it has been started."""
+        if self.thread.ident is None:
+            self.thread.start()
+
     def __iter__(self) -> Iterator[tuple[int, Report]]:
-        self.thread.start()
+        self.start()
         while True:
             entry = self.results.get()
             if entry is None:
@@ -167,6 +173,23 @@ class _Run:
         return lost
 
 
+@dataclass(frozen=True)
+class _Job:
+    """What one `map` does, ready to be sent."""
+
+    items: list[Any]
+    payload: Payload
+    run: _Run
+    unsendable: dict[int, Failure]
+
+    @classmethod
+    def of(cls, function: Callable[[Any], Any], items: Iterable[Any], max_retries: int) -> Self:
+        everything = list(items)
+        payload = make_payload(function)
+        pending, unsendable = pickle_items(everything)
+        return cls(everything, payload, _Run(pending, max_retries), unsendable)
+
+
 class PoolExecutor:
     """Dask tasks on a loky pool; works from a notebook, a script and standard input.
 
@@ -200,7 +223,7 @@ class PoolExecutor:
         self._workers = workers
         self.max_retries = max_retries
         self.progress = progress or no_progress
-        self._stream: _Stream | None = None
+        self._streams: set[_Stream] = set()  # that run
         self._pool: Any = None
 
     @property
@@ -213,19 +236,37 @@ class PoolExecutor:
         return self._workers
 
     def map(
-        self, function: Callable[[Any], Any], items: Iterable[Any], *, label: str
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        *,
+        label: str,
+        ahead: bool = False,
     ) -> Iterator[Outcome]:
         """Yield the outcome of each item as it completes; see `Executor.map`."""
-        everything = list(items)
-        payload = make_payload(function)
-        pending, unsendable = pickle_items(everything)
+        if not ahead:
+            return self._lazily(function, items, label)
+        job = _Job.of(function, items, self.max_retries)
+        # All results wait to be taken: whoever starts ahead comes for them much later.
+        stream = self._stream(job.payload, job.run.next_batch(), depth=0)
+        if job.run.pending:
+            stream.start()
+        return self._outcomes(job, label, stream)
+
+    def _lazily(
+        self, function: Callable[[Any], Any], items: Iterable[Any], label: str
+    ) -> Iterator[Outcome]:
+        yield from self._outcomes(_Job.of(function, items, self.max_retries), label, None)
+
+    def _outcomes(self, job: _Job, label: str, started: _Stream | None) -> Iterator[Outcome]:
+        everything = job.items
         completed = False
         try:
             with self.progress(label, len(everything)) as bar:
-                for index, failure in unsendable.items():
+                for index, failure in job.unsendable.items():
                     bar.advance(1)
                     yield Outcome(index, everything[index], error=failure)
-                for index, result in self._run(payload, _Run(pending, self.max_retries)):
+                for index, result in self._run(job.payload, job.run, started):
                     bar.advance(1)
                     yield to_outcome(index, everything[index], result)
             completed = True
@@ -234,11 +275,12 @@ class PoolExecutor:
             if not completed:
                 self.terminate()
 
-    def _run(self, payload: Payload, run: _Run) -> Iterator[tuple[int, Report | Failure]]:
+    def _run(
+        self, payload: Payload, run: _Run, started: _Stream | None
+    ) -> Iterator[tuple[int, Report | Failure]]:
         while run.pending:
-            batch = run.next_batch()
-            stream = _Stream(self._get_pool(), payload, batch, depth=2 * self.workers)
-            self._stream = stream
+            stream = started or self._stream(payload, run.next_batch(), depth=2 * self.workers)
+            started = None
             try:
                 for index, report in stream:
                     run.done(index)
@@ -251,6 +293,12 @@ class PoolExecutor:
                 yield from run.worker_died(running, alone=len(running) == 1)
             finally:
                 stream.stopped.set()
+                self._streams.discard(stream)
+
+    def _stream(self, payload: Payload, items: Mapping[int, bytes], depth: int) -> _Stream:
+        stream = _Stream(self._get_pool(), payload, items, depth)
+        self._streams.add(stream)
+        return stream
 
     def _get_pool(self) -> Any:
         import loky
@@ -271,8 +319,9 @@ class PoolExecutor:
         return self._pool
 
     def _shutdown(self, *, kill: bool) -> None:
-        if self._stream is not None:
-            self._stream.stopped.set()
+        for stream in self._streams:
+            stream.stopped.set()
+        self._streams.clear()
         if self._pool is not None:
             self._pool.shutdown(wait=True, kill_workers=kill)
             self._pool = None

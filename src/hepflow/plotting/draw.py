@@ -14,7 +14,6 @@ from hepflow.plotting.numbers import (
     WIDE,
     StackNumbers,
     outside,
-    poisson_interval,
     ratio,
     ratio_limits,
 )
@@ -28,6 +27,7 @@ from hepflow.plotting.style import (
     experiment_label,
     house_style,
     line_colour,
+    new_axes,
     new_figure,
     number,
     plain_exponent,
@@ -70,13 +70,14 @@ def draw_stack(numbers: StackNumbers, spec: PlottingSpec, *, remarks: Sequence[s
         Not known to pyplot. Without data it has no points and no ratio panel.
     """
     with house_style():
-        figure = new_figure()
+        figure = new_figure(spec)
         bottom = BOTTOM if numbers.data is None else MAIN_BOTTOM
-        axes = figure.add_axes((LEFT, bottom, SPAN, TOP - bottom))
-        experiment_label(axes, spec)  # measured by drawing the figure: cheap while it is empty
+        minor = "x" if spec.log_scale else "xy"  # matplotlib's own on a logarithmic axis
+        axes = new_axes(figure, (LEFT, bottom, SPAN, TOP - bottom), minor)
+        experiment_label(axes, spec)
         lowest = axes
         if numbers.data is not None:
-            lowest = figure.add_axes((LEFT, BOTTOM, SPAN, RATIO_TOP - BOTTOM))
+            lowest = new_axes(figure, (LEFT, BOTTOM, SPAN, RATIO_TOP - BOTTOM))
             _draw_ratio(lowest, numbers)
             axes.tick_params(labelbottom=False)
         _draw_content(axes, numbers, spec)
@@ -116,8 +117,7 @@ def _draw_content(axes: Axes, numbers: StackNumbers, spec: PlottingSpec) -> None
         axes.stairs(seam, edges, baseline=None, color="white", lw=3.8)
         line: dict[str, Any] = {"color": colour, "ls": style, "lw": 2.2, "label": label}
         axes.stairs(values * factor, edges, baseline=None, **line)
-    if numbers.data is not None:
-        _draw_data(axes, numbers.data, numbers)
+    _draw_data(axes, numbers)
     axes.set_xlim(edges[0], edges[-1])
     if spec.log_scale:
         axes.set_ylim(0.1, 1.0)  # else matplotlib warns of a histogram without entries
@@ -131,9 +131,11 @@ def _half_widths(edges: Floats) -> Floats | None:
     return None if np.allclose(widths, widths[0]) else widths / 2
 
 
-def _draw_data(axes: Axes, data: Floats, numbers: StackNumbers) -> None:
-    edges = numbers.edges
-    low, high = poisson_interval(data)
+def _draw_data(axes: Axes, numbers: StackNumbers) -> None:
+    if numbers.data is None or numbers.interval is None:
+        return
+    edges, data = numbers.edges, numbers.data
+    low, high = numbers.interval
     centres = (edges[1:] + edges[:-1]) / 2
     errors = np.array([data - low, high - data])
     seen = data > 0
@@ -160,7 +162,7 @@ def _draw_ratio(axes: Axes, numbers: StackNumbers) -> None:
         return
     edges = numbers.edges
     centres, wide = (edges[1:] + edges[:-1]) / 2, _half_widths(edges)
-    parts = ratio(numbers.data, numbers.total, numbers.band)
+    parts = ratio(numbers.data, numbers.total, numbers.band, numbers.interval)
     limits = ratio_limits(parts)
     below, above, empty = outside(parts, limits)
     axes.stairs(
@@ -213,8 +215,8 @@ def _make_room(
     for values in numbers.lines.values():
         scale = signal_factor(values, numbers.total, spec.signal_scale, log=spec.log_scale)
         highest = np.maximum(highest, values * scale)
-    if numbers.data is not None:
-        highest = np.maximum(highest, poisson_interval(numbers.data)[1] * (numbers.data > 0))
+    if numbers.data is not None and numbers.interval is not None:
+        highest = np.maximum(highest, numbers.interval[1] * (numbers.data > 0))
     bottom = _bottom(numbers) if spec.log_scale else 0.0
     axes.set_ylim(
         bottom,

@@ -20,6 +20,7 @@ from hepflow.plotting.style import (
     WIDTH,
     experiment_label,
     house_style,
+    new_axes,
     new_figure,
     number,
     parameter_label,
@@ -76,7 +77,7 @@ def draw_pulls(numbers: PullNumbers, spec: PlottingSpec, *, remarks: Sequence[st
         top, title, gap = 0.5 + REMARK * len(remarks), 0.62, 0.75
         heights = [ROW * n + 0.25 for n in (n_pulls, n_factors) if n]
         tall = top + sum(heights) + title + gap * (len(heights) - 1)
-        figure = new_figure(max(tall, 2.2))
+        figure = new_figure(spec, max(tall, 2.2))
         everyone = (*numbers.nuisances.labels, *numbers.factors.labels)
         names = {label: parameter_label(label, spec) for label in everyone}
         left = max(_name_width(list(names.values()), TINY), 1.0)
@@ -87,7 +88,7 @@ def draw_pulls(numbers: PullNumbers, spec: PlottingSpec, *, remarks: Sequence[st
                 continue
             height = ROW * len(kind.labels) + 0.25
             box = (left / WIDTH, (edge - height) / tall, 1 - (left + right) / WIDTH, height / tall)
-            axes = figure.add_axes(box)
+            axes = new_axes(figure, box, "x")
             edge -= height + gap
             first = first or axes
             _draw_parameters(axes, kind, names)
@@ -171,13 +172,13 @@ def draw_correlation(
         side = max((0.34 if count <= CELLS else 0.24) * count, 4.4)
         top, right = 0.5 + REMARK * len(lines), 0.95
         wide, tall = margin + side + right, margin + side + top
-        figure = new_figure(tall, wide)
+        figure = new_figure(spec, tall, wide)
         axes = figure.add_axes((margin / wide, margin / tall, side / wide, side / tall))
         bar = figure.add_axes(
             ((margin + side + 0.12) / wide, margin / tall, 0.2 / wide, side / tall)
         )
         image = axes.imshow(numbers.matrix, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
-        figure.colorbar(image, cax=bar)
+        figure.colorbar(image, cax=bar).minorticks_on()
         bar.tick_params(labelsize=TINY, which="both", length=3)
         axes.set_xticks(range(count), names, rotation=90, size=size)
         axes.set_yticks(range(count), names, size=size)
@@ -220,8 +221,8 @@ def draw_scan(limit: LimitResult, spec: PlottingSpec, *, remarks: Sequence[str] 
         raise ValueError("the limit has no scan to draw; run the limit with scan points")
     with house_style():
         tall = 6.0 + REMARK * len(remarks)
-        figure = new_figure(tall)
-        axes = figure.add_axes((0.14, 0.75 / tall, 0.82, 4.8 / tall))
+        figure = new_figure(spec, tall)
+        axes = new_axes(figure, (0.14, 0.75 / tall, 0.82, 4.8 / tall), "x")
         _remarks(figure, remarks)
         _draw_curves(axes, scan)
         level = 1 - limit.confidence_level

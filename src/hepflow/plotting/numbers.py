@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hepflow.blinding import blind_bins, blind_ranges
 from hepflow.plotting.spec import NormalisationSource, PlottingSpec
-from hepflow.records import HistogramSet
+from hepflow.records import Axis, HistogramSet
 from hepflow.records.prediction import ChannelPrediction, Floats
 
 NARROW, USUAL, WIDE = 0.2, 0.5, 1.0  # reach of a ratio panel on both sides of 1
@@ -38,6 +39,12 @@ class StackNumbers:
     lines: Mapping[str, Floats]  # signals that are not in the stack, by process
     data: Floats | None  # observed events, shape (n_bins,)
     title: str = ""  # what kind of prediction: "Pre-fit"
+    # `poisson_interval` of data; computed here, so that who only draws need not import scipy
+    interval: tuple[Floats, Floats] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.data is not None:
+            object.__setattr__(self, "interval", poisson_interval(self.data))
 
     @property
     def total(self) -> Floats:
@@ -166,7 +173,8 @@ def stack_numbers(
         for source in source_names(histograms.variations(channel, observable))
     ]
     by_process = {name: values([name]) for name in stack_order(yields, spec.order)}
-    shifts += _normalisation_shifts(by_process, spec.normalisations)
+    here = [s for s in spec.normalisations if s.channels is None or channel in s.channels]
+    shifts += _normalisation_shifts(by_process, here)
     variance = (total.folded() if spec.fold_overflow else total).variances
     return StackNumbers(
         channel=channel,
@@ -176,8 +184,17 @@ def stack_numbers(
         stack=by_process,
         band=uncertainty_band(variance, shifts),
         lines={name: values([name]) for name in lines},
-        data=values(observed) if observed else None,
+        data=_seen(values(observed), axis, channel, spec) if observed else None,
     )
+
+
+def _seen(data: Floats, axis: Axis, channel: str, spec: PlottingSpec) -> Floats:
+    """Observed events, NaN in blind bins: an empty bin would pass for an observation."""
+    data = np.array(data, dtype=np.float64)
+    for region in blind_ranges(channel, spec.blind):
+        if region.observable == axis.name:
+            data[blind_bins(axis, region)] = np.nan
+    return data
 
 
 def _normalisation_shifts(
@@ -229,7 +246,9 @@ class Ratio:
     band_high: Floats
 
 
-def ratio(data: Floats, total: Floats, band: Band) -> Ratio:
+def ratio(
+    data: Floats, total: Floats, band: Band, interval: tuple[Floats, Floats] | None = None
+) -> Ratio:
     """Divide data and band by the total.
 
     Parameters
@@ -238,8 +257,10 @@ def ratio(data: Floats, total: Floats, band: Band) -> Ratio:
         Observed and predicted events.
     band : Band
         Uncertainty of the total.
+    interval : tuple of ndarray, optional
+        That of the data, where it is known already.
     """
-    low, high = poisson_interval(data)
+    low, high = interval or poisson_interval(data)
     predicted = total > 0
     safe = np.where(predicted, total, 1.0)
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from hepflow.errors import InputError
 from hepflow.plotting.style import house_style
@@ -17,9 +22,10 @@ if TYPE_CHECKING:
 # Times in a file would make every run's figures differ from the last run's.
 _METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None},
-    "png": {"Software": None},
+    "png": {},
     "svg": {"Date": None},
 }
+_RGBA = 6  # colour type of PNG
 
 
 @contextlib.contextmanager
@@ -84,10 +90,36 @@ def save_figure(
     written = []
     for form in formats:
         path = safe_join(Path(folder), f"{name}.{form}")
-        options: dict[str, Any] = {"metadata": _METADATA[form]}
-        if form == "png":
-            options["pil_kwargs"] = {"compress_level": 4}  # twice as fast, files 5 % larger
         with atomic_writer(path) as temporary, house_style(), typesetting(name):
-            figure.savefig(temporary, format=form, dpi=dpi, **options)
+            if form == "png":
+                Path(temporary).write_bytes(_png(figure, dpi))
+            else:
+                figure.savefig(temporary, format=form, dpi=dpi, metadata=_METADATA[form])
         written.append(path)
     return written
+
+
+def _png(figure: Figure, dpi: int) -> bytes:
+    """PNG of a figure: without the search for the best filter, which takes twice its writing.
+
+    Figures are flat colours, for which no filter is as good as the best.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="rgba", dpi=dpi)
+    width, height = (int(inches * dpi) for inches in figure.get_size_inches())
+    pixels = np.frombuffer(buffer.getbuffer(), dtype=np.uint8).reshape(height, 4 * width)
+    lines = np.zeros((height, 1 + 4 * width), dtype=np.uint8)  # each starts with its filter, none
+    lines[:, 1:] = pixels
+    per_metre = round(dpi / 0.0254)
+    chunks = (
+        (b"IHDR", struct.pack(">2I5B", width, height, 8, _RGBA, 0, 0, 0)),
+        (b"pHYs", struct.pack(">2IB", per_metre, per_metre, 1)),
+        (b"IDAT", zlib.compress(lines.data, level=2)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks)
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    ends = struct.pack(">I", zlib.crc32(name + content))
+    return struct.pack(">I", len(content)) + name + content + ends

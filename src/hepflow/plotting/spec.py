@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hepflow.blinding import Blinded, blinded_regions
+from hepflow.datasets import expand_datasets
+from hepflow.sources import sources_of_config
+
 if TYPE_CHECKING:
     from hepflow.schema import Config
 
@@ -17,6 +21,7 @@ class NormalisationSource:
     name: str
     size: float  # relative: 0.025 is 2.5 %
     processes: tuple[str, ...] | None = None  # None: all simulated ones
+    channels: tuple[str, ...] | None = None  # None: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class PlottingSpec:
     status: str = ""
     luminosity: float | None = None  # [1/pb], all years
     energy: float = 13.0  # centre of mass [TeV]
+    blind: tuple[Blinded, ...] = ()  # regions whose data are not shown
     formats: tuple[str, ...] = ("pdf", "png")
     dpi: int = 150  # of PNG
 
@@ -55,7 +61,6 @@ class PlottingSpec:
         look = config.plotting
         data = {e.process or e.name for e in config.datasets.datasets if e.is_data}
         names = dict.fromkeys(e.process or e.name for e in config.datasets.datasets)
-        lumi = config.general.lumi
         return cls(
             processes=tuple(name for name in names if name not in data),
             signals=_signals(config),
@@ -71,11 +76,20 @@ class PlottingSpec:
             log_scale=look.log_scale,
             experiment=look.experiment,
             status=look.status,
-            luminosity=sum(lumi.values()) if isinstance(lumi, dict) else lumi,
+            luminosity=_luminosity(config),
             energy=look.center_of_mass_energy,
+            blind=blinded_regions(config),
             formats=tuple(look.formats),
             dpi=look.dpi,
         )
+
+
+def _luminosity(config: Config) -> float:
+    """Luminosity [1/pb] of all years that are processed."""
+    lumi = config.general.lumi
+    if not isinstance(lumi, dict):
+        return lumi
+    return sum(lumi[year] for year in {one.year or "" for one in expand_datasets(config)})
 
 
 def _signals(config: Config) -> tuple[str, ...]:
@@ -89,9 +103,7 @@ def _signals(config: Config) -> tuple[str, ...]:
 
 def _normalisations(config: Config) -> tuple[NormalisationSource, ...]:
     return tuple(
-        NormalisationSource(
-            source.name, source.size, None if source.processes is None else tuple(source.processes)
-        )
-        for source in config.systematics
-        if source.type == "normalisation" and source.size is not None
+        NormalisationSource(source.name, source.size, source.processes, source.channels)
+        for source in sources_of_config(config, expand_datasets(config))
+        if not source.makes_templates and source.size is not None
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hepflow.plotting.sharing import shared_work
 from hepflow.plotting.spec import PlottingSpec
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ WIDTH = 7.0  # [inch]
 PER_FEMTOBARN = 1000.0  # [1/pb] in 1/fb
 SMALLEST, LARGEST = -4, 6  # powers of ten between which numbers have no exponent
 SMALL, TINY = 14.0, 12.0  # font sizes [pt]
+NAME, BESIDE = 22.0, 16.5  # of the experiment, and of what stands beside it [pt]
+NAME_DESCENT = 0.216  # of letters that reach below the line, in font sizes
+STATUS_GAP = 5.0  # between the experiment and its status [pt]
 
 _SIZES: dict[str, Any] = {
     "font.size": 18.0,
@@ -47,6 +51,8 @@ _SIZES: dict[str, Any] = {
     "ytick.major.width": 1.2,
     "xtick.major.pad": 5.0,
     "hatch.linewidth": 0.7,
+    "xtick.minor.visible": False,  # drawn by `MinorTicks`
+    "ytick.minor.visible": False,
     "pdf.fonttype": 42,  # journals refuse fonts of type 3
     "svg.hashsalt": "hepflow",  # else identifiers in SVG are random
 }
@@ -59,16 +65,19 @@ def house_style() -> Iterator[None]:
     import mplhep
 
     settings: dict[Any, Any] = {**mplhep.style.CMS, **_SIZES}
-    with mpl.rc_context(settings):
+    with mpl.rc_context(settings), shared_work():
         yield
 
 
-def new_figure(height: float = WIDTH, width: float = WIDTH) -> Figure:
-    """Make an empty figure that pyplot doesn't know of; sizes in inches."""
+def new_figure(spec: PlottingSpec, height: float = WIDTH, width: float = WIDTH) -> Figure:
+    """Make an empty figure that pyplot doesn't know of; sizes in inches.
+
+    Its resolution is that of the PNG: what was measured then need not be measured again.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height))
+    figure = Figure(figsize=(width, height), dpi=spec.dpi)
     FigureCanvasAgg(figure)
     return figure
 
@@ -166,27 +175,48 @@ def events_label(edges: Any, label: str) -> str:
 def experiment_label(axes: Axes, spec: PlottingSpec, *, at_right: float = 1.0) -> None:
     """Write the experiment above the axes at the left, luminosity and energy at the right.
 
+    The places are those of `mplhep.label.exp_text`, which draws the whole figure to find them.
     `at_right` is where the text at the right ends, as a fraction of the axes' width.
     """
-    import mplhep
-
-    texts = mplhep.label.exp_text(
-        spec.experiment,
-        spec.status,
-        lumi=luminosity_text(spec.luminosity, spec.energy),
-        loc=0,
-        ax=axes,
-        fontsize=(22.0, 16.5, 16.5, SMALL),
-        scilocator_adjust=False,  # the exponent has its own place, left of the name
+    canvas: Any = axes.figure.canvas  # Agg, from new_figure
+    above: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
+    y = NAME_DESCENT * NAME
+    name = axes.annotate(
+        spec.experiment, (0.0, 1.0), xytext=(0.0, y), size=NAME, weight="bold", **above
     )
-    texts[2].set_x(at_right)
+    width = name.get_window_extent(canvas.get_renderer()).width * 72 / axes.figure.dpi  # [pt]
+    axes.annotate(
+        spec.status,
+        (0.0, 1.0),
+        xytext=(width + STATUS_GAP, y),
+        size=BESIDE,
+        style="italic",
+        **above,
+    )
+    beam = luminosity_text(spec.luminosity, spec.energy)
+    axes.text(at_right, 1.0, beam, size=BESIDE, ha="right", va="bottom", transform=axes.transAxes)
+
+
+def new_axes(figure: Figure, box: tuple[float, float, float, float], minor: str = "xy") -> Axes:
+    """Add axes at (left, bottom, width, height), with minor ticks on the axes of `minor`."""
+    from hepflow.plotting.ticks import MinorTicks
+
+    axes = figure.add_axes(box)
+    if "x" in minor:
+        MinorTicks(axes, "x")
+    if "y" in minor:
+        MinorTicks(axes, "y")
+    return axes
 
 
 def plain_exponent(axes: Axes, *, log: bool) -> None:
     """Keep the exponent of the event axis clear of the experiment's name."""
     if log:
         return
-    axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 5), useMathText=True)
+    from hepflow.plotting.ticks import MathOffset
+
+    axes.yaxis.set_major_formatter(MathOffset())
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 5))
     offset = axes.yaxis.get_offset_text()
     offset.set_horizontalalignment("right")
     offset.set_x(-0.015)

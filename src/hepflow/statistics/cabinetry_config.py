@@ -245,10 +245,23 @@ def _normalisations(spec: StatisticsSpec, used: tuple[str, ...]) -> list[dict[st
             "Up": {"Normalization": one.size},
             "Down": {"Normalization": -one.size},
             "Samples": samples,
+            **_in_regions(one.channels, spec),
         }
         for one in spec.normalisations
-        if (samples := _among(one.processes, used))
+        if (samples := _among(one.processes, used)) and _acts(one.channels, spec)
     ]
+
+
+def _acts(channels: tuple[str, ...] | None, spec: StatisticsSpec) -> bool:
+    """Whether a source moves a region of the fit."""
+    return channels is None or any(one.name in channels for one in spec.channels)
+
+
+def _in_regions(channels: tuple[str, ...] | None, spec: StatisticsSpec) -> dict[str, list[str]]:
+    """Regions that a source is limited to."""
+    if channels is None:
+        return {}
+    return {"Regions": [one.name for one in spec.channels if one.name in channels]}
 
 
 def _shapes(
@@ -256,7 +269,7 @@ def _shapes(
 ) -> list[dict[str, Any]]:
     found = []
     for shape in spec.shapes:
-        samples = _among(shape.processes, used)
+        samples = _among(shape.processes, used) if _acts(shape.channels, spec) else []
         present = _variations(histograms, spec, samples)
         sides = {
             side: f"{shape.name}_{direction}"
@@ -276,6 +289,7 @@ def _shapes(
                         for side, _ in _DIRECTIONS
                     },
                     "Samples": samples,
+                    **_in_regions(shape.channels, spec),
                 }
             )
     return found

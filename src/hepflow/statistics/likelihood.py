@@ -6,6 +6,7 @@ time, because a fit with a hundred parameters then needs tens of evaluations, no
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -31,6 +32,7 @@ class _Constraints:
     normal: NDArray[np.int64]  # parameters
     normal_aux: NDArray[np.int64]  # positions in the auxiliary data
     sigma: Floats
+    log_sigma: Floats
     poisson: NDArray[np.int64]
     poisson_aux: NDArray[np.int64]
     factor: Floats
@@ -55,6 +57,7 @@ class _Constraints:
             normal[0].astype(np.int64),
             normal[1].astype(np.int64),
             normal[2],
+            np.log(normal[2]),
             poisson[0].astype(np.int64),
             poisson[1].astype(np.int64),
             poisson[2],
@@ -148,7 +151,7 @@ class Likelihood:
         """Twice the negative logarithm of the likelihood."""
         bins = self.yields.bins(parameters)
         main = data[: self.yields.n_bins]
-        value = np.sum(_minus_log_rate(bins, main) + _log_factorial(main))
+        value = np.sum(_minus_log_rate(bins, main) + _log_factorial(main.tobytes()))
         return float(2 * (value + self._constraint_value(parameters, data[len(main) :])))
 
     def gradient(self, parameters: Floats, data: Floats) -> Floats:
@@ -165,18 +168,18 @@ class Likelihood:
     def _constraint_value(self, parameters: Floats, aux: Floats) -> float:
         some = self._constraints
         pull = (parameters[some.normal] - aux[some.normal_aux]) / some.sigma
-        normal = pull**2 / 2 + np.log(some.sigma) + _LOG_2PI / 2
+        normal = pull**2 / 2 + some.log_sigma + _LOG_2PI / 2
         counts = aux[some.poisson_aux]
         rate = parameters[some.poisson] * some.factor
-        poisson = _minus_log_rate(rate, counts) + _log_factorial(counts)
+        poisson = _minus_log_rate(rate, counts) + _log_factorial(counts.tobytes())
         return float(np.sum(normal) + np.sum(poisson))
 
     def saturated(self, data: Floats) -> float:
         """Smallest `twice_nll` that any yields could give, for the goodness of fit."""
         main, aux = data[: self.yields.n_bins], data[self.yields.n_bins :]
         counts = np.concatenate([main, aux[self._constraints.poisson_aux]])
-        poisson = np.sum(_minus_log_rate(counts, counts) + _log_factorial(counts))
-        normal = np.sum(np.log(self._constraints.sigma) + _LOG_2PI / 2)
+        poisson = np.sum(_minus_log_rate(counts, counts) + _log_factorial(counts.tobytes()))
+        normal = np.sum(self._constraints.log_sigma + _LOG_2PI / 2)
         return float(2 * (poisson + normal))
 
     def digest(self) -> str:
@@ -218,7 +221,9 @@ def _rate_slope(rate: Floats, counts: Floats) -> Floats:
     return np.where(rate < 0, -1.0, 1.0) - np.where(counts > 0, counts / inside, 0.0)
 
 
-def _log_factorial(counts: Floats) -> Floats:
+@functools.lru_cache(maxsize=64)
+def _log_factorial(counts: bytes) -> Floats:
+    """Of counts as bytes: the same ones come thousands of times in a fit."""
     from scipy.special import gammaln
 
-    return np.asarray(gammaln(counts + 1.0))
+    return np.asarray(gammaln(np.frombuffer(counts) + 1.0))

@@ -94,9 +94,12 @@ class Cls:
 
     def point(self, mu: float) -> ClsPoint:
         """CLs at `mu`, observed and expected."""
-        root = self.sqrt_q_asimov(mu)
-        expected = tuple(_cls(-band, root) for band in BANDS)
-        return ClsPoint(None if self._observed is None else self.observed(mu), expected)  # type: ignore[arg-type]  # five bands, five values
+        expected: Any = tuple(self.expected(mu, band) for band in BANDS)
+        return ClsPoint(None if self._observed is None else self.observed(mu), expected)
+
+    def expected(self, mu: float, band: int) -> float:
+        """CLs at `mu` that is expected without signal, `band` standard deviations off."""
+        return _cls(-band, self.sqrt_q_asimov(mu))
 
     def observed(self, mu: float) -> float:
         """CLs of the observed data at `mu`."""
@@ -109,17 +112,20 @@ class Cls:
             return _cls(root - root_asimov, root_asimov)
         return _cls((q - root_asimov**2) / (2 * root_asimov), root_asimov)
 
-    def afresh(self, mu: float) -> None:
-        """Repeat the fits at `mu` from the model's own start and keep what is lower."""
+    def afresh(self, mu: float, *, data: bool) -> None:
+        """Repeat the fits at `mu` from the model's own start and keep what is lower.
+
+        Expected values need the fit to the Asimov data, observed ones that to `data` as well.
+        """
         self._asimov.afresh(mu)
-        if self._observed is not None:
-            self._observed.afresh(mu)
+        if data:
+            self._profile().afresh(mu)
 
     def forget(self, keep: float) -> None:
         """Drop the evaluations but that at `keep`, which later ones start from."""
-        self._asimov.forget(keep)
-        if self._observed is not None:
-            self._observed.forget(keep)
+        for profile in (self._asimov, self._observed):
+            if profile is not None:
+                profile.forget(keep)
 
     def width(self) -> float:
         """Standard deviation of the POI without signal: the scale of the search.
@@ -231,7 +237,7 @@ def _expected(cls: Cls, band: int, alpha: float, width: float) -> float:
     return _verified(
         cls,
         lambda mu: cls.sqrt_q_asimov(mu) - target,
-        lambda mu: cls.point(mu).expected[BANDS.index(band)] - alpha,
+        lambda mu: cls.expected(mu, band) - alpha,
         target * width,
         f"expected limit at {band:+d} sigma",
     )
@@ -244,6 +250,7 @@ def _observed(cls: Cls, alpha: float, width: float) -> float:
         lambda mu: cls.observed(mu) - alpha,
         2 * width,
         "observed limit",
+        data=True,
     )
 
 
@@ -253,11 +260,13 @@ def _verified(
     miss: Callable[[float], float],
     guess: float,
     what: str,
+    *,
+    data: bool = False,
 ) -> float:
     """Find the root, evaluate afresh there; look again once if a fit had missed its minimum."""
     for _ in range(2):
         found = _root(increasing, guess, what)
-        cls.afresh(found)
+        cls.afresh(found, data=data)
         if abs(miss(found)) < CLS_TOLERANCE:
             return found
         log.debug("%s %g does not verify (CLs off by %g)", what, found, miss(found))

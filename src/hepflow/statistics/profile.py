@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.errors import FitError
+from hepflow.statistics.following import follow, nearby_covariance
 from hepflow.statistics.likelihood import Likelihood
 from hepflow.statistics.minimise import Minimum, Optimizer, Task, minimise
 
@@ -40,6 +41,7 @@ class Profile:
         self._task = Task.free(likelihood, data, optimizer)
         self._start = likelihood.init if start is None else start
         self._known: dict[float, Minimum] = {}
+        self._covariance: Floats | None = None  # near the minima found last, the POI held
 
     def at(self, mu: float) -> Minimum:
         """Minimum with the POI held at `mu`.
@@ -51,8 +53,21 @@ class Profile:
         """
         mu = float(mu)
         if mu not in self._known:
-            self._known[mu] = self._fixed(mu, self._near(mu))
+            self._known[mu] = self._followed(mu) or self._fixed(mu, self._near(mu))
         return self._known[mu]
+
+    def _followed(self, mu: float) -> Minimum | None:
+        """Minimum reached from its neighbour; None where it takes a minimiser."""
+        if not self._known or self._task.optimizer != "minuit":
+            return None  # scipy is there to check Minuit: by itself
+        task, near = self._task.with_poi_fixed(), self._near(mu)
+        start = near.copy()
+        start[self.likelihood.poi] = mu
+        found = None if self._covariance is None else follow(task, start, self._covariance)
+        if found is None:
+            self._covariance = nearby_covariance(task, near)
+            found = None if self._covariance is None else follow(task, start, self._covariance)
+        return found
 
     def afresh(self, mu: float) -> Minimum:
         """Minimise again at `mu`, from the model's own start; keep the better minimum."""
@@ -62,8 +77,10 @@ class Profile:
         return self._known[mu]
 
     def forget(self, keep: float) -> None:
-        """Drop all evaluations but one, which the next ones start from."""
-        self._known = {keep: self._known[keep]}
+        """Drop all evaluations but the one at or nearest to `keep`, for the next to start from."""
+        if self._known:
+            nearest = min(self._known, key=lambda mu: abs(mu - keep))
+            self._known = {nearest: self._known[nearest]}
 
     def _near(self, mu: float) -> Floats:
         if not self._known:

@@ -24,6 +24,7 @@ from hepflow.statistics.likelihood import Likelihood
 from hepflow.statistics.limits import upper_limit
 from hepflow.statistics.own_workspace import build_from_own
 from hepflow.statistics.prediction import predict
+from hepflow.statistics.pyhf_import import import_pyhf
 from hepflow.statistics.spec import StatisticsSpec
 from hepflow.statistics.templates import regions_without_data, template_file
 from hepflow.statistics.workspace import build_workspace, load_model
@@ -134,6 +135,7 @@ def run_statistics(
     for name in ("workspace", "fit", "prediction", "limit", "significance"):
         (folder / f"{name}.json").unlink(missing_ok=True)  # nothing of an earlier model stays
     workspace = prepare_workspace(spec, histograms, output_manager, expected_only=expected_only)
+    import_pyhf()
     model, data = load_model(workspace)
     likelihood = Likelihood(model)
     result = fit(likelihood, data, optimizer=spec.optimizer)

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from hepflow.datasets import expand_datasets
 from hepflow.errors import ConfigurationError, Problem, did_you_mean
 from hepflow.schema import Config
+from hepflow.sources import sources_of_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class NormalisationSpec:
     name: str
     size: float  # 0.025 is 2.5 %
     processes: tuple[str, ...]
+    channels: tuple[str, ...] | None = None  # None: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class ShapeSpec:
 
     name: str  # variations are <name>_up and <name>_down
     processes: tuple[str, ...]
+    channels: tuple[str, ...] | None = None  # None: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class StatisticsSpec:
         section = valid.statistics
         simulated, data = _processes(valid)
         factors = tuple(_norm_factors(valid, simulated))
+        normalisations, shapes = _sources(valid, simulated)
         poi = section.poi or (factors[0].name if factors else "")
         if factors or not section.cabinetry_config:
             _require_fit(factors, poi)
@@ -95,8 +100,8 @@ class StatisticsSpec:
             processes=simulated,
             data_processes=data,
             norm_factors=factors,
-            normalisations=tuple(_normalisations(valid, simulated)),
-            shapes=tuple(_shapes(valid, simulated)) if valid.general.run_systematics else (),
+            normalisations=normalisations,
+            shapes=shapes,
             fold_overflow=valid.plotting.fold_overflow,
             mc_stat=section.mc_stat,
             mc_stat_threshold=section.mc_stat_threshold,
@@ -133,7 +138,8 @@ def _processes(config: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _channels(config: Config) -> Iterator[FitChannel]:
     for channel in config.channels:
-        if config.general.channels is not None and channel.name not in config.general.channels:
+        wanted = config.general.channels
+        if channel.kind == "validation" or (wanted is not None and channel.name not in wanted):
             continue
         chosen = next(one for one in channel.observables if one.name == channel.fit_observable)
         yield FitChannel(
@@ -159,20 +165,22 @@ def _norm_factors(config: Config, simulated: tuple[str, ...]) -> Iterator[NormFa
             yield NormFactorSpec(factor.name, processes, factor.nominal, (low, high))
 
 
-def _normalisations(config: Config, simulated: tuple[str, ...]) -> Iterator[NormalisationSpec]:
-    for one in config.systematics:
-        processes = _among(one.processes, simulated)
-        if one.type == "normalisation" and one.size is not None and processes:
-            yield NormalisationSpec(one.name, one.size, processes)
-
-
-def _shapes(config: Config, simulated: tuple[str, ...]) -> Iterator[ShapeSpec]:
-    for correction in config.corrections:
-        processes = _among(correction.applies_to, simulated)
-        names = [correction.name] if correction.up_and_down_idx else []
-        names += [source.name for source in correction.uncertainty_sources]
-        yield from (ShapeSpec(name, processes) for name in names if processes)
-    for one in config.systematics:
-        processes = _among(one.processes, simulated)
-        if one.type != "normalisation" and processes:
-            yield ShapeSpec(one.name, processes)
+def _sources(
+    config: Config, simulated: tuple[str, ...]
+) -> tuple[tuple[NormalisationSpec, ...], tuple[ShapeSpec, ...]]:
+    """Sources that move whole processes by one size, and those with templates."""
+    found = [
+        (one, _among(list(one.processes), simulated))
+        for one in sources_of_config(config, expand_datasets(config))
+    ]
+    sizes = tuple(
+        NormalisationSpec(one.name, one.size, processes, one.channels)
+        for one, processes in found
+        if not one.makes_templates and one.size is not None and processes
+    )
+    shapes = tuple(
+        ShapeSpec(one.name, processes, one.channels)
+        for one, processes in found
+        if one.makes_templates and processes
+    )
+    return sizes, shapes

@@ -92,7 +92,10 @@ class _Builder:
             if _contains(one, "Samples", sample["Name"]):
                 yield {"data": None, "name": one["Name"], "type": "normfactor"}
         for one in self.config.get("Systematics", ()):
-            if not _contains(one, "Samples", sample["Name"]):
+            if not (
+                _contains(one, "Samples", sample["Name"])
+                and _contains(one, "Regions", region["Name"])
+            ):
                 continue
             if one["Type"] == "Normalization":
                 sizes = {

@@ -232,6 +232,60 @@ def test_results_that_nobody_takes_stop_the_flow(loky, tmp_path):
     outcomes.close()
 
 
+def test_work_ahead_starts_before_its_outcomes_are_asked_for(loky, tmp_path):
+    def touch(x):
+        (tmp_path / str(x)).write_text("")
+        return x
+
+    early = loky.map(touch, range(100), label="x", ahead=True)
+    late = loky.map(abs, [-1, -2], label="y", ahead=True)  # beside it, on the same workers
+    deadline = time.monotonic() + 30
+    while len(list(tmp_path.iterdir())) < 100 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(list(tmp_path.iterdir())) == 100
+    assert sorted(one.value for one in late) == [1, 2]
+    assert sorted(one.value for one in early) == list(range(100))
+
+
+def test_outcomes_are_the_same_ahead(executor):
+    assert sorted(one.value for one in executor.map(abs, [-3, 1], label="x", ahead=True)) == [1, 3]
+    assert list(executor.map(abs, [], label="x", ahead=True)) == []
+
+
+def test_work_ahead_that_kills_its_worker_is_tried_again(tmp_path):
+    def die_once(x):
+        mark = tmp_path / str(x)
+        if x == 3 and not mark.exists():
+            mark.write_text("")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return x
+
+    with make_executor("loky", workers=2) as executor:
+        outcomes = executor.map(die_once, range(6), label="x", ahead=True)
+        time.sleep(0.5)
+        assert sorted(one.value for one in outcomes) == list(range(6))
+
+
+def test_work_ahead_that_nobody_takes_ends_with_the_block(tmp_path):
+    def slow(x):
+        (tmp_path / str(os.getpid())).write_text("")
+        time.sleep(x)
+
+    def start_and_fail():
+        with make_executor("loky", workers=2) as executor:
+            executor.map(slow, [60, 60, 60], label="x", ahead=True)
+            deadline = time.monotonic() + 30
+            while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            raise RuntimeError("stop")
+
+    start = time.monotonic()
+    with pytest.raises(RuntimeError, match="stop"):
+        start_and_fail()
+    assert time.monotonic() - start < 30
+    assert not any(running(int(path.name)) for path in tmp_path.iterdir())
+
+
 def test_leaving_early_ends_the_workers_at_once(tmp_path):
     def slow(x):
         (tmp_path / str(os.getpid())).write_text("")

@@ -66,7 +66,7 @@ def test_everything_comes_from_the_configuration():
     assert spec.signals == ("signal",)
     assert spec.luminosity == 1500.0
     assert [(n.name, n.size, n.processes) for n in spec.normalisations] == [
-        ("lumi", 0.025, None),
+        ("lumi", 0.025, ("signal", "tt")),
         ("tt_xsec", 0.05, ("tt",)),
     ]
     assert spec.norm_factors == ("tt_norm", "mu")
