@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-import glob
-import logging
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from hepflow.errors import ConfigurationError, FileListError, InputError, Problem, did_you_mean
+from hepflow.errors import ConfigurationError, InputError, Problem, did_you_mean
+from hepflow.file_lists import find_files
 from hepflow.records import Dataset
+from hepflow.remote import is_remote
 from hepflow.schema import Config, DatasetEntry, Datasets
 
-_log = logging.getLogger(__name__)
 T = TypeVar("T")
-_SHOWN = 5  # files that a message names
+NOMINAL = "nominal"
 
 
-def dataset_key(entry: DatasetEntry) -> str:
-    """Key of the normalisation group: data by its name, simulation with its variation."""
-    return entry.name if is_data(entry) else f"{entry.name}__{entry.variation}"
+@dataclass(frozen=True)
+class Group:
+    """One normalisation group of an entry: what shares a year and a slice."""
+
+    entry: DatasetEntry
+    slice: str  # "" where the entry has none
+    year: str | None
+    cross_section: float | None  # [pb]; None for data
+    k_factor: float
+    filter_efficiency: float
+    directories: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    stem: str = ""  # name of the entry, with slice and year where it has several
+
+    @property
+    def key(self) -> str:
+        """Key of the group: data by its name, simulation with its variation."""
+        return self.stem if is_data(self.entry) else f"{self.stem}__{self.entry.variation}"
 
 
 def is_data(entry: DatasetEntry) -> bool:
@@ -34,6 +48,97 @@ def process_of(entry: DatasetEntry) -> str:
     return entry.process or entry.name
 
 
+def groups_of(entry: DatasetEntry) -> tuple[Group, ...]:
+    """Split an entry into its normalisation groups.
+
+    Directories, cross-sections and years are zipped; directories that share the year and have
+    no cross-section of their own are one sample. A year or slice becomes part of the key where
+    the entry has several.
+
+    Examples
+    --------
+    >>> one = DatasetEntry(name="w", directory=["a", "b"], cross_section=[1, 2], year="2016")
+    >>> [(group.key, group.cross_section) for group in groups_of(one)]
+    [('w_0__nominal', 1.0), ('w_1__nominal', 2.0)]
+    """
+    parts = _slices(entry) if entry.slices else _zipped(entry)
+    years = len({part.year for part in parts}) > 1
+    return tuple(
+        replace(
+            part,
+            stem="_".join(
+                [entry.name, *([part.slice] if part.slice else []), *([part.year or ""] * years)]
+            ),
+        )
+        for part in parts
+    )
+
+
+def _slices(entry: DatasetEntry) -> list[Group]:
+    slices = entry.slices or []
+    years = _for_each(entry.year, len(slices))
+    return [
+        Group(
+            entry=entry,
+            slice=one.name,
+            year=one.year or year,
+            cross_section=one.cross_section,
+            k_factor=one.k_factor or entry.k_factor,
+            filter_efficiency=one.filter_efficiency or entry.filter_efficiency,
+            directories=(one.directory,) if one.directory else (),
+            files=tuple(one.files or ()),
+        )
+        for one, year in zip(slices, years, strict=True)
+    ]
+
+
+def _zipped(entry: DatasetEntry) -> list[Group]:
+    """Groups of directories, cross-sections and years that go side by side."""
+    directories = _listed(entry.directory)
+    length = max(1, len(directories), len(_listed(entry.cross_section)), len(_listed(entry.year)))
+    sliced = isinstance(entry.cross_section, list) and len(entry.cross_section) > 1
+    years = _for_each(entry.year, length)
+    sections = _for_each(entry.cross_section, length)
+    numbers: Counter[str | None] = Counter()
+    found: dict[tuple[str | None, int], Group] = {}
+    for i in range(length):
+        place = (years[i], numbers[years[i]] if sliced else 0)
+        numbers[years[i]] += 1
+        group = found.get(place) or Group(
+            entry=entry,
+            slice="",
+            year=years[i],
+            cross_section=sections[i],
+            k_factor=entry.k_factor,
+            filter_efficiency=entry.filter_efficiency,
+            files=tuple(entry.files or ()),
+        )
+        folder = directories[i : i + 1] if len(directories) > 1 else directories
+        found[place] = replace(group, directories=(*group.directories, *folder))
+    several = {year for year, count in numbers.items() if sliced and count > 1}
+    return [
+        replace(group, slice=str(number)) if year in several else group
+        for (year, number), group in found.items()
+    ]
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _for_each(value: Any, length: int) -> list[Any]:
+    """One value for each of several; a single one stands for all."""
+    values = _listed(value) or [None]
+    return values * length if len(values) == 1 else values
+
+
+def all_groups(entries: Sequence[DatasetEntry]) -> tuple[Group, ...]:
+    """Normalisation groups of several entries, in order."""
+    return tuple(group for entry in entries for group in groups_of(entry))
+
+
 def expand_datasets(config: Config) -> tuple[Dataset, ...]:
     """One record for each normalisation group, without looking at the disk.
 
@@ -43,35 +148,61 @@ def expand_datasets(config: Config) -> tuple[Dataset, ...]:
         If no dataset is left.
     """
     wanted = config.general.processes
-    found = [
-        _dataset(config, entry)
-        for entry in config.datasets.datasets
-        if wanted is None or process_of(entry) in wanted
+    entries = [
+        entry for entry in config.datasets.datasets if wanted is None or process_of(entry) in wanted
     ]
-    if not found:
+    if not entries:
         raise ConfigurationError([Problem("general.processes", "no dataset is left.")])
-    return tuple(found)
+    groups = all_groups(entries)
+    return tuple(_dataset(config, group, groups) for group in groups)
 
 
-def _dataset(config: Config, entry: DatasetEntry) -> Dataset:
+def _dataset(config: Config, group: Group, groups: Sequence[Group]) -> Dataset:
+    entry, general = group.entry, config.general
     data = is_data(entry)
-    general = config.general
     return Dataset(
-        key=dataset_key(entry),
+        key=group.key,
         name=entry.name,
         process=process_of(entry),
         variation=entry.variation,
         is_data=data,
-        year=entry.year,
-        cross_section=None if data else entry.cross_section,
-        luminosity=None if data else luminosity_of(general.lumi, entry.year),
-        k_factor=entry.k_factor,
-        filter_efficiency=entry.filter_efficiency,
+        year=group.year,
+        cross_section=None if data else group.cross_section,
+        luminosity=None if data else luminosity_of(general.lumi, group.year),
+        k_factor=group.k_factor,
+        filter_efficiency=group.filter_efficiency,
         tree_name=entry.tree_name or config.datasets.effective_tree_name,
         weight_branch=None if data else entry.weight_branch or general.weight_branch,
         sumw_source=entry.sumw_source,
         lumi_mask=(entry.lumi_mask or general.lumifile) if data else None,
+        slice=group.slice,
+        branch_map=dict(entry.branch_map),
+        replaces=_replaced(group, groups),
+        duplicates=_duplicates(config, entry) if data else "keep",
     )
+
+
+def _replaced(group: Group, groups: Sequence[Group]) -> tuple[str, ...]:
+    """Keys of the nominal groups whose place an alternative sample takes, of its year."""
+    entry = group.entry
+    if entry.variation == NOMINAL:
+        return ()
+    return tuple(
+        one.key
+        for one in groups
+        if one.entry.variation == NOMINAL
+        and one.year == group.year
+        and process_of(one.entry) == process_of(entry)
+        and (entry.replaces is None or one.entry.name in entry.replaces)
+    )
+
+
+def _duplicates(config: Config, entry: DatasetEntry) -> str:
+    """What happens to repeated events: by default counted once, where they can be told."""
+    if entry.duplicates is not None:
+        return entry.duplicates
+    read = config.preprocess.branches.get("event", [])
+    return "once" if {"run", "luminosityBlock", "event"} <= set(read) else "keep"
 
 
 def luminosity_of(lumi: float | Mapping[str, float], year: str | None) -> float:
@@ -83,103 +214,6 @@ def luminosity_by_year(config: Config) -> dict[str, float]:
     """Luminosity [1/pb] by year; under the key "" where the configuration names no year."""
     lumi = config.general.lumi
     return dict(lumi) if isinstance(lumi, Mapping) else {"": lumi}
-
-
-def resolve_files(entry: DatasetEntry) -> list[str]:
-    """Find all files of an entry: sorted, each once, all there.
-
-    Raises
-    ------
-    FileListError
-        If a listing is missing or empty, a glob matches nothing, a local file does not exist,
-        or a file is repeated.
-    """
-    where = f"dataset {entry.name!r}"
-    if entry.directory is not None:
-        files = _files_in(entry.directory, entry.file_pattern, where)
-    else:
-        files = [file for text in entry.files or () for file in _files_of(text, where)]
-    if not files:
-        raise FileListError(f"{where}: the list of files is empty.")
-    times = Counter(map(_identity, files))
-    repeated = sorted({file for file in files if times[_identity(file)] > 1})
-    if repeated:
-        raise FileListError(
-            f"{where}: listed more than once: {_some(repeated)}. Its events would count twice; "
-            "name each file once."
-        )
-    missing = [file for file in files if not _is_remote(file) and not Path(file).is_file()]
-    if missing:
-        raise FileListError(
-            f"{where}: {len(missing)} of {len(files)} files do not exist: {_some(missing)}. "
-            "Check the listing or the directory."
-        )
-    return sorted(files)
-
-
-def _files_in(directory: str, pattern: str, where: str) -> list[str]:
-    folder = Path(directory).expanduser()
-    if not folder.is_dir():
-        raise FileListError(f"{where}: there is no directory {directory}.")
-    listings = sorted(folder.glob("*.txt"))
-    if listings:
-        return [file for listing in listings for file in _read_listing(listing, where)]
-    found = [str(path) for path in folder.glob(pattern)]
-    if not found:
-        raise FileListError(f"{where}: no file in {directory} matches {pattern!r}.")
-    return found
-
-
-def _files_of(text: str, where: str) -> list[str]:
-    if _is_remote(text):
-        return [text]
-    path = Path(text).expanduser()
-    if path.suffix == ".txt":
-        if not path.is_file():
-            raise FileListError(
-                f"{where}: there is no listing {text}. Expected a text file with one path a line; "
-                "check `files` of the dataset."
-            )
-        return _read_listing(path, where)
-    if glob.has_magic(text):
-        found = glob.glob(str(path), recursive=True)  # noqa: PTH207 - patterns may be absolute
-        if not found:
-            raise FileListError(f"{where}: no file matches {text!r}.")
-        return found
-    return [str(path)]
-
-
-def _read_listing(listing: Path, where: str) -> list[str]:
-    """One path or URL a line; relative ones start at the listing; ``#`` begins a comment."""
-    try:
-        text = listing.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise FileListError(
-            f"{where}: the listing {listing} cannot be read: {reason}. Expected one path a line."
-        ) from error
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    entries = [line for line in lines if line]
-    if not entries:
-        raise FileListError(
-            f"{where}: the listing {listing} is empty. Expected one path a line; list the files, "
-            "or leave the dataset out."
-        )
-    return [one if _is_remote(one) else os.path.normpath(listing.parent / one) for one in entries]
-
-
-def _is_remote(file: str) -> bool:
-    return "://" in file
-
-
-def _identity(file: str) -> str:
-    """The same for two ways to write one path, links included."""
-    return file if _is_remote(file) else str(Path(file).resolve())
-
-
-def _some(files: Sequence[str]) -> str:
-    more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
-    return ", ".join(files[:_SHOWN]) + more
 
 
 class ConfigurableDatasetManager:
@@ -234,24 +268,35 @@ class ConfigurableDatasetManager:
             raise InputError(f"there is no process {process!r}. {hint}")
         return found
 
+    def groups(self, process: str) -> tuple[Group, ...]:
+        """Normalisation groups of a process.
+
+        Raises
+        ------
+        InputError
+            If there is no such process.
+        """
+        return all_groups(self.entries(process))
+
     def get_cross_section(self, process: str) -> float | dict[str, float | None] | None:
         """Cross-section [pb] (None for data); a mapping by dataset key where there are several."""
-        return _one_or_all({dataset_key(one): one.cross_section for one in self.entries(process)})
+        return _one_or_all({one.key: one.cross_section for one in self.groups(process)})
 
-    def get_dataset_directory(self, process: str) -> Path | dict[str, Path | None] | None:
-        """Directory of the files (None where files are listed one by one)."""
-        return _one_or_all(
-            {
-                dataset_key(one): Path(one.directory) if one.directory else None
-                for one in self.entries(process)
-            }
-        )
+    def get_dataset_directory(self, process: str) -> Any:
+        """Directory of the files (None where files are listed one by one).
+
+        Returns
+        -------
+        Path (text for a URL), a list of these, None, or a mapping of these by dataset key where
+        there are several.
+        """
+        return _one_or_all({one.key: _paths(one.directories) for one in self.groups(process)})
 
     def get_tree_name(self, process: str) -> str | dict[str, str]:
         """Tree with the events."""
         names = {
-            dataset_key(one): one.tree_name or self.section.effective_tree_name
-            for one in self.entries(process)
+            one.key: one.entry.tree_name or self.section.effective_tree_name
+            for one in self.groups(process)
         }
         return next(iter(names.values())) if len(set(names.values())) == 1 else names
 
@@ -261,11 +306,33 @@ class ConfigurableDatasetManager:
 
     def get_files(self, process: str) -> list[str]:
         """Files of a process, sorted within each dataset, after ``max_files``."""
-        return [file for one in self.entries(process) for file in self.files_of(one)]
+        return [file for one in self.groups(process) for file in self.files_of(one)]
 
-    def files_of(self, entry: DatasetEntry) -> list[str]:
-        """Files of one dataset, after ``max_files``."""
-        return resolve_files(entry)[: self.section.effective_max_files]
+    def files_of(self, group: Group) -> list[str]:
+        """Files of one normalisation group, after ``max_files``."""
+        return self.all_files_of(group)[: self.section.effective_max_files]
+
+    def all_files_of(self, group: Group) -> list[str]:
+        """Files of one normalisation group, those left out by ``max_files`` included.
+
+        Raises
+        ------
+        FileListError
+            If files are missing or listed twice.
+        """
+        return find_files(
+            f"dataset {group.stem!r}",
+            directories=group.directories,
+            files=group.files,
+            pattern=group.entry.file_pattern,
+            redirectors=group.entry.redirectors or (),
+        )
+
+
+def _paths(directories: tuple[str, ...]) -> Path | str | list[Path | str] | None:
+    """Folders as paths; a URL stays a text."""
+    paths = [one if is_remote(one) else Path(one) for one in directories]
+    return paths if len(paths) > 1 else next(iter(paths), None)
 
 
 def _one_or_all(found: dict[str, T]) -> T | dict[str, T]:

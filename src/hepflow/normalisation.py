@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.errors import NormalisationError
-from hepflow.records import Dataset, HistogramSet, Ledger, RawHistograms
+from hepflow.records import Dataset, HistogramSet, Ledger, RawHistograms, Source, Template
 from hepflow.records.histograms import Block, BlockKey, Cutflow, CutflowKey
 
 RUNS_TOLERANCE = 1e-3  # relative difference that means that somebody skimmed the file
@@ -112,6 +112,7 @@ def normalise(
     datasets: Sequence[Dataset],
     weight_mode: str,
     luminosity: Mapping[str, float],
+    sources: Sequence[Source] = (),
 ) -> HistogramSet:
     """Scale each dataset to its expected events and add the datasets of a process.
 
@@ -123,6 +124,9 @@ def normalise(
         One record per normalisation group.
     luminosity
         Integrated luminosity [1/pb] by year, for plots.
+    sources
+        Sources of uncertainty. Those of normalisation that move some datasets of a process
+        only, alternative samples and reflected sides become templates here.
 
     Returns
     -------
@@ -130,17 +134,22 @@ def normalise(
         Sums of weights scaled by the factor, sums of squared weights by its square.
     """
     scales = {one.key: scale_of(one, raw.ledger, weight_mode) for one in datasets}
-    process_of = {one.key: one.process for one in datasets}
+    nominal = [one for one in datasets if one.variation == "nominal"]
+    process_of = {one.key: one.process for one in nominal}
     blocks: dict[BlockKey, Block] = {}
     for channel, observable in raw.axes:
-        for one in datasets:
-            block = raw.blocks.get((channel, observable, one.key))
-            if block is not None:
-                key = (channel, observable, one.process)
-                scaled = block.scaled(scales[one.key])
-                blocks[key] = blocks[key] + scaled if key in blocks else scaled
+        scaled = {
+            one.key: raw.blocks[channel, observable, one.key].scaled(scales[one.key])
+            for one in datasets
+            if (channel, observable, one.key) in raw.blocks
+        }
+        acting = [one for one in sources if one.acts_in(channel)]
+        for process, block in _by_process(scaled, datasets, acting).items():
+            blocks[channel, observable, process] = block
     cutflows: dict[CutflowKey, Cutflow] = {
-        key: flow.scaled(scales[key[1]]) for key, flow in raw.cutflows.items() if key[1] in scales
+        key: flow.scaled(scales[key[1]])
+        for key, flow in raw.cutflows.items()
+        if key[1] in process_of
     }
     return HistogramSet(
         axes=raw.axes,
@@ -151,3 +160,54 @@ def normalise(
         ledger=raw.ledger,
         process_of=process_of,
     )
+
+
+def _by_process(
+    scaled: Mapping[str, Block], datasets: Sequence[Dataset], sources: Sequence[Source]
+) -> dict[str, Block]:
+    """Sum of the nominal datasets of each process, with the templates that sources add."""
+    found: dict[str, Block] = {}
+    for one in datasets:
+        if one.key in scaled and one.variation == "nominal":
+            block = _with_sizes(scaled[one.key], one.key, sources)
+            known = found.get(one.process)
+            found[one.process] = block if known is None else known + block
+    names = {one.name for one in sources if one.kind == "sample"}
+    for variation in dict.fromkeys(one.variation for one in datasets):
+        if variation.removesuffix("_up").removesuffix("_down") in names:
+            for process in dict.fromkeys(o.process for o in datasets if o.variation == variation):
+                if process in found:
+                    row = _alternative(scaled, datasets, process, variation)
+                    found[process] = found[process].with_row(variation, row)
+    for source in (one for one in sources if one.symmetrise):
+        for process in source.processes:
+            if process in found:
+                found[process] = found[process].reflected(source.name)
+    return found
+
+
+def _with_sizes(block: Block, dataset: str, sources: Sequence[Source]) -> Block:
+    """Rows of normalisation sources that do not move the whole process alike."""
+    for source in sources:
+        if source.size is None and dataset in source.sizes:
+            for name, sign in (("up", 1.0), ("down", -1.0)):
+                varied = block.template().scaled(1.0 + sign * source.sizes[dataset])
+                block = block.with_row(f"{source.name}_{name}", varied)
+    return block
+
+
+def _alternative(
+    scaled: Mapping[str, Block], datasets: Sequence[Dataset], process: str, variation: str
+) -> Template:
+    """Sum of a process with alternative samples in the place of those that they replace."""
+    samples = [o for o in datasets if o.process == process and o.variation == variation]
+    replaced = {key for one in samples for key in one.replaces}
+    kept = [
+        one.key
+        for one in datasets
+        if one.process == process and one.variation == "nominal" and one.key not in replaced
+    ]
+    keys = [key for key in (*kept, *(one.key for one in samples)) if key in scaled]
+    templates = [scaled[key].template() for key in keys]
+    sumw = np.sum([one.sumw for one in templates], axis=0)
+    return Template(sumw, np.sum([one.sumw2 for one in templates], axis=0))

@@ -6,18 +6,21 @@ import logging
 import resource
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from hepflow.analysis import Analysis, AnalysisResult, AnalysisSpec
-from hepflow.analysis.results import incomplete_data
+from hepflow.analysis.results import incomplete_data, remarks_on
+from hepflow.analysis.shares import table_digest
+from hepflow.blinding import blinded_regions
 from hepflow.datasets import ConfigurableDatasetManager, expand_datasets
 from hepflow.execution import Executor, configured_executor
+from hepflow.journal import StageRecord, recorded
 from hepflow.metadata_extractor import NanoAODMetadataGenerator
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.provenance import code_state, resolved, software, user_folders
-from hepflow.records import FitResult, LimitResult
+from hepflow.records import FitResult, LimitResult, Loss
 from hepflow.schema import Config
 from hepflow.skimming import Skim, process_workitems_with_skimming
 from hepflow.storage import write_json
@@ -44,6 +47,9 @@ class RunResult:
     problems: tuple[str, ...]  # why the status is not 0
     cpu_seconds: float  # children included
     wall_seconds: float
+    stages: tuple[StageRecord, ...] = ()  # what each stage did, and why
+    remarks: tuple[str, ...] = ()  # what every plot and table says
+    losses: tuple[Loss, ...] = ()  # input that could not be processed
 
     @property
     def plots_dir(self) -> Path:
@@ -78,21 +84,29 @@ def plan(config: Config | Mapping[str, Any]) -> tuple[Stage, ...]:
     valid = Config.of(config)
     general = valid.general
     analyses = general.analysis != "skip"
+    works = not general.run_plots_only  # else everything but the plots is read back
     datasets = expand_datasets(valid)
     channels = len(general.channels or valid.channels)
-    prepares = valid.datasets.prepare is not None and general.run_metadata_generation
+    reads = works and general.run_metadata_generation
+    skims = works and general.run_skimming and not valid.execution.one_pass
+    fills = works and analyses and general.run_histogramming
+    while_reading = " while reading the input files" if valid.execution.one_pass else ""
     return (
-        Stage("prepare", "make or fetch the input files", prepares),
+        Stage("prepare", "make or fetch the input files", reads and _prepares(valid)),
+        Stage("metadata", f"look into the files of {len(datasets)} datasets", reads),
+        Stage("skim", "select events and columns", skims),
+        Stage("histograms", f"fill {channels} channels{while_reading}", fills),
         Stage(
-            "metadata",
-            f"look into the files of {len(datasets)} datasets",
-            general.run_metadata_generation,
+            "statistics",
+            "fit, limit, significance",
+            works and analyses and general.run_statistics,
         ),
-        Stage("skim", "select events and columns", general.run_skimming),
-        Stage("histograms", f"fill {channels} channels", analyses and general.run_histogramming),
-        Stage("statistics", "fit, limit, significance", analyses and general.run_statistics),
         Stage("plots", "draw", analyses and valid.plotting.enabled),
     )
+
+
+def _prepares(config: Config) -> bool:
+    return config.datasets.prepare is not None
 
 
 def run(config: Config | Mapping[str, Any], analysis: type[Analysis] | None = None) -> RunResult:
@@ -122,15 +136,18 @@ def run(config: Config | Mapping[str, Any], analysis: type[Analysis] | None = No
     write_resolved(valid, output_manager)
     digests: Mapping[str, str] = {}
     result = None
-    with configured_executor(valid.datasets.execution_args) as executor:
+    with recorded() as stages, configured_executor(valid.datasets.execution_args) as executor:
+        analyses = valid.general.analysis != "skip"
         manager = ConfigurableDatasetManager(valid.datasets)
-        if valid.general.run_metadata_generation:
+        if valid.general.run_metadata_generation and not valid.general.run_plots_only:
             manager.prepare()
-        if valid.general.analysis != "skip":
+        if analyses:
             AnalysisSpec.from_config(valid)  # a missing correction file is told before the skim
-        skims = make_skims(valid, output_manager, executor, manager)
+            table_digest(valid)  # likewise
+        needed = _needs_skims(valid)
+        skims = make_skims(valid, output_manager, executor, manager) if needed else {}
         seconds = {"metadata and skim": time.monotonic() - started[1]}
-        if valid.general.analysis != "skip":
+        if analyses:
             instance = (analysis or Analysis)(valid, skims, output_manager)
             digests = instance.spec.digests
             result = instance.run_analysis_chain(executor)
@@ -142,11 +159,30 @@ def run(config: Config | Mapping[str, Any], analysis: type[Analysis] | None = No
         exit_status=1 if problems else 0,
         result=result,
         problems=problems,
+        stages=tuple(stages),
+        remarks=remarks_on(result.histograms, blinded_regions(valid)) if result else (),
+        losses=_losses(result, skims),
         cpu_seconds=cpu,
         wall_seconds=wall,
     )
     write_provenance(valid, finished, digests, seconds, output_manager)
     return finished
+
+
+def _losses(result: AnalysisResult | None, skims: Mapping[str, Skim]) -> tuple[Loss, ...]:
+    """What is missing in the histograms, or in the skims where none are filled."""
+    if result is not None:
+        return result.histograms.ledger.losses
+    return tuple(loss for skim in skims.values() for loss in skim.lost)
+
+
+def _needs_skims(config: Config) -> bool:
+    """Whether the run looks at events, or is asked to make or check what is before them."""
+    general = config.general
+    if general.run_plots_only:
+        return False
+    fills = general.analysis != "skip" and general.run_histogramming
+    return fills or general.run_metadata_generation or general.run_skimming
 
 
 def make_output_manager(config: Config) -> OutputDirectoryManager:
@@ -173,6 +209,7 @@ def make_skims(
         output_manager=output_manager,
         executor=executor,
         read_from_cache=config.general.read_from_cache,
+        on_missing=config.execution.on_missing,
     )
     generator.run(config.general.processes, config.general.run_metadata_generation)
     return process_workitems_with_skimming(
@@ -198,7 +235,8 @@ def problems_of(result: AnalysisResult | None) -> tuple[str, ...]:
         shown = ", ".join(f"{key} {100 * part:.3g} %" for key, part in missing.items())
         found.append(
             f"data is incomplete ({shown}): the observed limit is refused, expected limits are "
-            "given. Process all files for an observed limit."
+            "given. Process all files for an observed limit, or scale the luminosity to what was "
+            "processed (general.lumi_table, execution.on_missing: rescale)."
         )
     return tuple(found)
 
@@ -223,12 +261,15 @@ def write_provenance(
         "input_digests": dict(digests),
         "cpu_seconds": round(finished.cpu_seconds, 3),
         "wall_seconds": round(finished.wall_seconds, 3),
+        "stages": [asdict(one) for one in finished.stages],
         "stage_seconds": {name: round(value, 3) for name, value in seconds.items()},
         "exit_status": finished.exit_status,
         "problems": list(finished.problems),
+        "remarks": list(finished.remarks),
+        "losses": [asdict(one) for one in finished.losses],
         "ledger": ledger,
     }
-    write_json(output_manager.get_report_dir() / "run.json", content)
+    write_json(output_manager.get_report_dir() / "run.json", resolved(content))
 
 
 def _cpu_seconds() -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hepflow.keys import describe_function, is_user_module
+from hepflow.remote import shown
 
 PACKAGES = (
     "hepflow",
@@ -95,11 +96,16 @@ def _git(git: str, folder: Path, *words: str) -> str | None:
 
 
 def resolved(tree: Any) -> Any:
-    """Configuration for JSON: functions as ``module:name`` with their fingerprint."""
+    """Contents for JSON that is handed on: functions as ``module:name`` with their fingerprint.
+
+    URLs are without user, password and query, which may hold secrets.
+    """
     if callable(tree):
         return describe_function(tree)
     if isinstance(tree, Mapping):
-        return {str(key): resolved(one) for key, one in tree.items()}
+        return {shown(str(key)): resolved(one) for key, one in tree.items()}
     if isinstance(tree, (list, tuple)):
         return [resolved(one) for one in tree]
-    return tree if isinstance(tree, (str, int, float, bool, type(None))) else str(tree)
+    if isinstance(tree, (int, float, bool, type(None))):
+        return tree
+    return shown(str(tree))

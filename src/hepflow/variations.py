@@ -1,77 +1,95 @@
-"""Expand the configuration to variations, and apply object variations to events."""
+"""Apply object corrections and their variations to events."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from hepflow.corrections import Choice, correction_values, sources_of
+from hepflow.corrections import (
+    Choice,
+    correction_values,
+    inputs_of,
+    sources_of,
+    wants_random,
+    with_file_index,
+)
 from hepflow.errors import UserFunctionError
 from hepflow.events import index_target, replace_object
-from hepflow.functors import call, column
-from hepflow.records import NOMINAL, Dataset, Variation
-from hepflow.records.variation import Kind
+from hepflow.functors import column, run_user_code
+from hepflow.records import Dataset, Variation
 from hepflow.schema import Correction, Systematic
+from hepflow.sources import applies
 
 Function = Callable[..., Any]
 Digests = Mapping[str, str]  # correction file -> sha256
 
 
-def applies(processes: list[str] | None, dataset: Dataset) -> bool:
-    """Whether a correction or source acts on a dataset; by default on all simulation."""
-    return not dataset.is_data if processes is None else dataset.process in processes
-
-
-def expand(
-    corrections: tuple[Correction, ...], systematics: tuple[Systematic, ...], dataset: Dataset
-) -> tuple[Variation, ...]:
-    """All variations of a dataset, nominal first, in the order of the configuration."""
-    found = [NOMINAL]
-    for correction in corrections:
-        if applies(correction.applies_to, dataset) and not dataset.is_data:
-            kind: Kind = "object" if correction.type == "object" else "weight"
-            for source in sources_of(correction):
-                found += [Variation(source, "up", kind), Variation(source, "down", kind)]
-    for one in systematics:
-        if one.type != "normalisation" and applies(one.processes, dataset) and not dataset.is_data:
-            acts: Kind = "object" if one.type == "object" else "weight"
-            found += [Variation(one.name, "up", acts), Variation(one.name, "down", acts)]
-    return tuple(found)
-
-
 def correct_objects(
     events: Any,
-    corrections: tuple[Correction, ...],
-    systematics: tuple[Systematic, ...],
+    corrections: Sequence[Correction],
+    systematics: Sequence[Systematic],
     variation: Variation,
     dataset: Dataset,
     digests: Digests,
 ) -> Any:
     """Events with all object corrections, one of them varied where `variation` says so.
 
-    Starts from the uncorrected `events` each time, which stay as they are.
+    Starts from the uncorrected `events` each time, which stay as they are. `corrections` and
+    `systematics` are those of the dataset's year.
     """
+    events = with_file_index(events, _with_random_numbers(corrections, systematics, dataset))
     for i, one in enumerate(corrections):
         if one.type == "object" and applies(one.applies_to, dataset):
-            where = f"corrections[{i}] ({one.name})"
+            where = place_of(one, f"corrections[{i}]")
             varied = variation.source in sources_of(one)
             choice = Choice(variation.source, variation.direction) if varied else Choice()
             value = correction_values(one, digests.get(one.file or "", ""), events, choice, where)
             events = change_target(events, one, value, where)
     for i, source in enumerate(systematics):
         if source.type == "object" and source.name == variation.source:
-            where = f"systematics[{i}] ({source.name})"
-            value = call(varied_function(source, variation), source.use, events, where)
+            where = place_of(source, f"systematics[{i}]")
+            value = systematic_value(source, variation, events, where)
             events = change_target(events, source, value, where)
     return events
+
+
+def _with_random_numbers(
+    corrections: Sequence[Correction], systematics: Sequence[Systematic], dataset: Dataset
+) -> set[str]:
+    """Collections whose random numbers something on this dataset reads."""
+    used = [wants_random(c.args or c.use) for c in corrections if applies(c.applies_to, dataset)]
+    used += [wants_random(s.use) for s in systematics if applies(s.processes, dataset)]
+    return set().union(*used)
+
+
+def place_of(entry: Correction | Systematic, default: str) -> str:
+    """Where an entry stands in its configuration, with its name."""
+    return f"{entry.path or default} ({entry.name})"
+
+
+def systematic_value(source: Systematic, variation: Variation, events: Any, where: str) -> Any:
+    """Value of a source that does not come with a correction.
+
+    Raises
+    ------
+    UserFunctionError
+        If a configured function raises.
+    """
+    function = varied_function(source, variation)
+    arguments = inputs_of(events, source.use, source.name, where)
+    transform = source.transform
+    if transform is not None:
+        result = run_user_code(lambda: transform(*arguments), transform, where)
+        arguments = list(result) if isinstance(result, (tuple, list)) else [result]
+    return run_user_code(lambda: function(*arguments), function, where)
 
 
 def varied_function(source: Systematic, variation: Variation) -> Function:
     """Function of a source for the direction of a variation."""
     function = source.up_function if variation.direction == "up" else source.down_function
-    if function is None:  # the schema asks for both
+    if function is None:  # a side without a function is no variation
         raise UserFunctionError(f"source {source.name!r} has no {variation.direction}_function.")
     return function
 

@@ -44,6 +44,18 @@ def test_what_they_return(tmp_path):
     assert [type(file) for file in manager.get_files("mc")] == [str, str]
 
 
+def test_a_process_of_several_groups_answers_by_dataset_key():
+    parts = [
+        {"name": name, "directory": name, "cross_section": value}
+        for name, value in (("ht100to200", 1.0), ("ht200", 2.0))
+    ]
+    manager = ConfigurableDatasetManager(Datasets(datasets=[{"name": "wjets", "slices": parts}]))
+    keys = ["wjets_ht100to200__nominal", "wjets_ht200__nominal"]
+    assert manager.get_cross_section("wjets") == dict(zip(keys, (1.0, 2.0), strict=True))
+    assert list(manager.get_dataset_directory("wjets")) == keys
+    assert manager.get_cross_section_map() == {"wjets": manager.get_cross_section("wjets")}
+
+
 def test_duplicate_names_are_an_error(tmp_path):
     one = toy_inputs(tmp_path / "in")[0]
     with pytest.raises(ConfigurationError):

@@ -6,7 +6,6 @@ import base64
 import gzip
 import inspect
 import json
-import math
 import uuid
 
 import pytest
@@ -15,12 +14,12 @@ import uproot
 from hepflow.datasets import ConfigurableDatasetManager
 from hepflow.metadata_extractor import (
     NanoAODMetadataGenerator,
-    step_size,
+    work_steps,
     workitem_from_json,
     workitem_to_json,
 )
 from hepflow.schema import Config
-from tests.builders import manager_of, shared, tiny_config, toy_inputs
+from tests.builders import make_metadata, manager_of, shared, tiny_config, toy_inputs
 
 
 @pytest.fixture
@@ -95,6 +94,27 @@ def test_summary(made):
     assert nominal["nevts_total"] == sum(one["nevts"] for one in nominal["files"]) == 250
 
 
+def test_keys_of_several_years_and_slices(tmp_path):
+    toy_inputs(tmp_path / "in")
+    first, second = (str(tmp_path / "in" / f"mc_{i}.root") for i in range(2))
+    parts = [
+        {"name": "ht100to200", "files": [first], "cross_section": 1.0, "year": 2016},
+        {"name": "ht200", "files": [second], "cross_section": 2.0, "year": 2017},
+    ]
+    one = {"name": "wjets", "slices": parts}
+    general = {"lumi": {"2016": 1.0, "2017": 2.0}}
+    made = make_metadata(tiny_config(tmp_path, [one], general=general))
+    keys = ["wjets_ht100to200_2016__nominal", "wjets_ht200_2017__nominal"]
+    assert list(made.fileset) == keys
+    assert [one["metadata"]["xsec"] for one in made.fileset.values()] == [1.0, 2.0]
+    assert [one["metadata"]["year"] for one in made.fileset.values()] == ["2016", "2017"]
+    totals = stored(made, "nanoaods.json")["wjets"]["nominal"]
+    assert totals["nevts_total"] == dict(zip(keys, (150, 100), strict=True))
+    assert set(totals["sum_weights_total"]) == set(keys)
+    assert [one["dataset"] for one in totals["files"]] == keys
+    assert {item.dataset for item in made.workitems} == set(keys)
+
+
 def test_the_metadata_of_a_real_run_has_our_shapes(made):
     folder = shared("zprime_opendata_run/metadata")
     items = json.loads(gzip.decompress((folder / "workitems.json.gz").read_bytes()))
@@ -120,7 +140,4 @@ def test_the_chunks_of_a_real_run_follow_our_rule():
     assert len(ranges) == 557
     for found in ranges.values():
         count = max(stop for _, stop in found)
-        n = max(round(count / 100_000), 1)
-        size = math.ceil(count / n)
-        assert step_size(count, 100_000) == 100_000
-        assert sorted(found) == [(a, min(a + size, count)) for a in range(0, count, size)]
+        assert tuple(sorted(found)) == work_steps(count, 100_000)

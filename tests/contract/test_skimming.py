@@ -73,8 +73,33 @@ def test_a_part_without_survivors_is_a_pair(config):
     assert all(metadata["nevts"] == 250 for _, metadata in skim)
 
 
-def test_parts_and_manifest_lie_in_the_folder_of_the_dataset(config):
+@pytest.mark.parametrize(
+    ("chosen", "suffix"), [("pickle", "pkl"), ("root", "root"), ("parquet", "parquet")]
+)
+def test_parts_and_manifest_lie_in_the_folder_of_the_dataset(config, chosen, suffix):
+    config["preprocess"]["skimming"]["output"] = {"format": chosen}
     make_skims(config)
     folder = manager_of(config).get_dataset_dir("mc__nominal", must_exist=True)
     assert (folder / "manifest.json").is_file()
-    assert len(list(folder.glob("*.pkl"))) == 3
+    assert len(list(folder.glob(f"*.{suffix}"))) == 3
+
+
+def test_one_pass_gives_the_same_pairs_without_files(config):
+    stored = make_skims(config)
+    config["execution"]["one_pass"] = True
+    live = make_skims(config)
+    assert list(live) == list(stored)
+    for name, skim in live.items():
+        assert isinstance(skim, Sequence)
+        for (events, metadata), (others, known) in zip(skim, stored[name], strict=True):
+            assert set(metadata) >= TOTALS | OF_THE_PART
+            assert metadata["part_sum_weights"] == known["part_sum_weights"]
+            assert len(events) == len(others)
+
+
+def test_a_skim_is_a_dask_awkward_collection_on_demand(config):
+    skim = make_skims(config)["mc__nominal"]
+    events = skim.to_dask_awkward()
+    assert events.npartitions == len(skim)
+    assert len(events.Muon.pt.compute(scheduler="synchronous")) == sum(len(e) for e, _ in skim)
+    assert [one["file"] for one in skim.metadata] == [metadata["file"] for _, metadata in skim]

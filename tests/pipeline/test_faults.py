@@ -266,7 +266,7 @@ FAULTS = {
         goes_on=False,
     ),
     "no stored histograms": Fault(
-        ["general.run_histogramming is off", "histograms.zip", "Run with it on first"],
+        ["general.run_histogramming is off", "histograms.zip", "Fill histograms first"],
         words=["--general.run_histogramming=false"],
         status=1,
         goes_on=False,

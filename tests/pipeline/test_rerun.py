@@ -34,7 +34,7 @@ def here(tmp_path, monkeypatch, capsys):
         path.write_bytes(repr(task.content).encode())
         return [path]
 
-    monkeypatch.setattr("hepflow.analysis.results.write_figure", write)
+    monkeypatch.setattr("hepflow.analysis.drawing.write_figure", write)
     write_project(tmp_path)
     here = Here(tmp_path, monkeypatch, capsys)
     status, told = here.run(DRAW, statistics=True)
@@ -167,8 +167,10 @@ def test_a_damaged_part_of_the_skim_is_made_anew(here):
 
 def test_damaged_histograms_are_filled_anew(here):
     expected = templates(here.folder)
-    (merged,) = (here.folder / "cache" / "histograms" / "merged").glob("*.pkl")
-    flip(merged)
+    merged = list((here.folder / "cache" / "histograms" / "merged").glob("*.pkl"))
+    assert len(merged) == 2  # one a channel
+    for path in merged:
+        flip(path)
     numbers, _, told = again(here)
     assert numbers["histograms"] == (10, 10)
     assert "damaged" in told

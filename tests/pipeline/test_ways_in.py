@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import runpy
+import shutil
 import sys
+import zipfile
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 
+from hepflow.cli import main
 from tests.pipeline.projects import (
+    ROOT,
     Here,
     made,
     parts,
@@ -80,6 +87,50 @@ def above(passed, values, threshold):
 """
 
 
+STEPS = """\
+from hepflow.datasets import ConfigurableDatasetManager
+from hepflow.metadata_extractor import NanoAODMetadataGenerator
+from hepflow.output_manager import OutputDirectoryManager
+from hepflow.schema import Config, load_config_with_restricted_cli
+from hepflow.skimming import process_workitems_with_skimming
+from analysis.nondiff import NonDiffAnalysis
+from mine import config
+---
+cfg = Config(**load_config_with_restricted_cli(config, {words}))
+manager = OutputDirectoryManager(root_output_dir=cfg.general.output_dir)
+generator = NanoAODMetadataGenerator(
+    dataset_manager=ConfigurableDatasetManager(cfg.datasets), output_manager=manager
+)
+generator.run()
+---
+skims = process_workitems_with_skimming(
+    generator.workitems, cfg, manager, generator.fileset, generator.nanoaods_summary
+)
+analysis = NonDiffAnalysis(cfg, skims, manager)
+---
+for pairs in skims.values():
+    for events, metadata in pairs:
+        analysis.process(events, metadata)
+"""
+SAME = """\
+from hepflow.analysis import Analysis
+from hepflow.cli import main_for
+
+
+class Same(Analysis):
+    def select_channel(self, events, channel):
+        return super().select_channel(events, channel)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main_for(config="mine:config", analysis="own_script:Same"))
+"""
+# Ways through the stages that must give the same templates: words on the command line.
+PATHS = {
+    "as configured": (),
+}
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch, capsys):
     write_project(tmp_path)
@@ -97,7 +148,7 @@ def figures(monkeypatch):
         path.write_bytes(b"")
         return [path]
 
-    monkeypatch.setattr("hepflow.analysis.results.write_figure", write)
+    monkeypatch.setattr("hepflow.analysis.drawing.write_figure", write)
     return found
 
 
@@ -139,6 +190,75 @@ def test_a_subclass_and_its_modules_that_no_worker_can_import(tmp_path):
     assert base["SR/met"][lowest].any()
     assert not mine["SR/met"][lowest].any()
     np.testing.assert_allclose(mine["SR/met"][2:, ..., 0], 2 * base["SR/met"][2:, ..., 0])
+
+
+def by_script(folder, words):
+    return _script(ROOT / "analysis.py", "--config=mine:config", *words)
+
+
+def by_subclass(folder, words):
+    (folder / "own_script.py").write_text(SAME)
+    return _script(folder / "own_script.py", *words)
+
+
+def _script(path, *words):
+    """Run a script as ``python <path>`` does, in this process: status."""
+    with mock.patch.object(sys, "argv", [str(path), *words]), pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(path), run_name="__main__")
+    return ended.value.code
+
+
+def by_command(folder, words):
+    return main(["run", "--config=mine:config", *words])
+
+
+def by_notebook(folder, words):
+    import nbformat
+
+    cells = STEPS.format(words=list(words)).split("---\n")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in cells])
+    nbformat.write(notebook, folder / "steps.ipynb")
+    execute = "from nbclient.cli import main; main()"
+    call = [sys.executable, "-c", execute, "steps.ipynb", "--timeout=120"]
+    own = {"IPYTHONDIR": str(folder / "ipython"), "PYTHONPATH": str(ROOT)}  # for analysis.nondiff
+    return run_command(folder, call, **own).returncode
+
+
+WAYS = {
+    "script": by_script,
+    "command": by_command,
+    "subclass": by_subclass,
+    "notebook": by_notebook,
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_all_ways_give_the_same_templates(path, here):
+    found = {}
+    for name, way in WAYS.items():
+        # Nothing that another way has filled or imported is taken.
+        shutil.rmtree(here.folder / "cache", ignore_errors=True)
+        for module in ("mine", "own_script"):
+            sys.modules.pop(module, None)
+        words = (*PATHS[path], f"--general.output_dir={name}", "--general.run_statistics=false")
+        # The notebook fills part by part, the command on workers, the others in this process.
+        alone = ("--execution.backend=inprocess", "--execution.workers=null")
+        assert way(here.folder, words if name == "command" else (*words, *alone)) == 0, name
+        found[name] = contents(here.folder, name)
+    first = found.pop("script")
+    assert {"SR__met_storage_values.npy", "SR__met_storage_variances.npy"} <= first.keys()
+    for name, content in found.items():
+        different = {key for key in first | content if first.get(key) != content.get(key)}
+        assert different == set(), name
+
+
+def contents(folder: Path, output: str) -> dict[str, Any]:
+    """Values, variances and axes in ``histograms.zip``, byte by byte, and what it was made of."""
+    with zipfile.ZipFile(folder / output / "histograms" / "histograms.zip") as file:
+        found: dict[str, Any] = {name: file.read(name) for name in file.namelist()}
+    made_of = json.loads(found["hepflow.json"])
+    made_of["cutflows"] = sorted(made_of["cutflows"])  # their order is that of the filling
+    return {**found, "hepflow.json": made_of}
 
 
 # -- incomplete data -------------------------------------------------------------------------
@@ -230,8 +350,7 @@ def test_switches(here):
     assert status == 0, told
     assert made(told) == {"skim": (10, 0), "histograms": (10, 10)}
     assert not (here.folder / "out" / "statistics" / "fit.json").exists()
-    kept = {"skimmed", "metadata", "histograms"}
-    before = {k: v for k, v in stamps(here.folder / "out").items() if k.split("/")[0] in kept}
+    before = results(here.folder)
     for switch in ("run_skimming", "run_metadata_generation"):
         status, told = here.run(f"--general.{switch}=false")
         assert status == 0, told
@@ -239,14 +358,18 @@ def test_switches(here):
     status, told = here.run("--general.run_histogramming=false", statistics=True)
     assert status == 0, told
     assert limit_of(here.folder)["observed"] > 0
-    after = {k: v for k, v in stamps(here.folder / "out").items() if k.split("/")[0] in kept}
-    assert {name: after[name] for name in before if "skimmed" in name or "histograms" in name} == {
-        name: time for name, time in before.items() if "skimmed" in name or "histograms" in name
-    }
+    assert results(here.folder) == before
     again = limit_of(here.folder)
     status, told = here.run(statistics=True)
     assert status == 0, told
     assert limit_of(here.folder) == again  # from stored histograms and from filled ones alike
+
+
+def results(folder: Path) -> dict[str, int]:
+    """When the parts of the skim and the histograms were written."""
+    kept = ("skimmed", "histograms")
+    found = stamps(folder / "out").items()
+    return {k: v for k, v in found if k.startswith(kept) and not Path(k).name.startswith(".")}
 
 
 def test_json_of_a_run(tmp_path):

@@ -6,6 +6,7 @@ import itertools
 import json
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -221,14 +222,32 @@ def test_a_limit_without_observed_data_says_so(here, capsys):
     assert "12.3 s CPU, workers included; 1.0 s wall clock" in told
 
 
+def test_what_was_lost_is_told_with_its_reason(here, capsys):
+    from hepflow.records import Loss
+
+    losses = [Loss("mc", "a.root", 0, 0, "truncated", "metadata")]
+    losses += [Loss("mc", "b.root", i, i + 1, "negative", "skim") for i in range(6)]
+    result = replace(finished(here), remarks=("99.2 % of simulation",), losses=tuple(losses))
+    summary = summarise(result, 1.0, 1.0)
+    assert summary["remarks"] == ["99.2 % of simulation"]
+    assert [one["file"] for one in summary["losses"]] == ["a.root"] + 6 * ["b.root"]
+    show_summary(summary, None)
+    told = capsys.readouterr().out
+    assert "99.2 % of simulation" in told
+    assert "mc: a.root (metadata: truncated)" in told
+    assert "mc: b.root, 0 to 1 (skim: negative)" in told
+    assert "and 2 more, see the report" in told
+    show_summary(summarise(finished(here), 1.0, 1.0), None)
+    assert "Lost" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("remarks", [(), ("50 % of data",)])
 def test_cutflows_of_incomplete_data_say_so(here, capsys, monkeypatch, remarks):
     from hepflow.histograms import CutflowTable
 
     table = CutflowTable("SR", ("data",), (("skimmed", "12"),))
     monkeypatch.setattr("hepflow.histograms.cutflow_table", lambda *_: table)
-    monkeypatch.setattr("hepflow.analysis.results.remarks_on", lambda _: remarks)
-    result = finished(here)
+    result = replace(finished(here), remarks=remarks)
     result.result.histograms.channels = ("SR",)
     show_cutflows(result)
     told = capsys.readouterr().out

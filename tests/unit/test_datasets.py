@@ -1,24 +1,21 @@
-"""Datasets from the configuration, and their files: sorted, each once, all there."""
+"""Datasets from the configuration, as records and by process."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from hepflow.datasets import (
     ConfigurableDatasetManager,
-    dataset_key,
     expand_datasets,
+    groups_of,
     is_data,
     luminosity_by_year,
-    resolve_files,
 )
-from hepflow.errors import ConfigurationError, FileListError, InputError
+from hepflow.errors import ConfigurationError, InputError
 from hepflow.schema import Config, DatasetEntry, Datasets
 from tests.builders import tiny_config
-
-
-def entry(**fields):
-    return DatasetEntry(**{"name": "mc", "cross_section": 1.0, **fields})
 
 
 @pytest.fixture
@@ -26,72 +23,6 @@ def folder(tmp_path):
     for name in ("b.root", "a.root", "c.txt.root", "d.dat"):
         (tmp_path / name).touch()
     return tmp_path
-
-
-# -- files -------------------------------------------------------------------------------
-
-
-def test_a_folder_gives_its_files_sorted(folder):
-    names = [str(folder / name) for name in ("a.root", "b.root", "c.txt.root")]
-    assert resolve_files(entry(directory=str(folder))) == names
-    assert resolve_files(entry(directory=str(folder), file_pattern="*.dat")) == [
-        str(folder / "d.dat")
-    ]
-
-
-def test_listings_of_a_folder_precede_its_files(folder):
-    (folder / "two.txt").write_text("# a comment\n\nb.root  # here\nroot://far/x.root\n")
-    assert resolve_files(entry(directory=str(folder))) == [
-        str(folder / "b.root"),
-        "root://far/x.root",
-    ]
-
-
-def test_listings_globs_paths_and_urls_can_be_mixed(folder):
-    (folder / "list.txt").write_text(f"{folder / 'b.root'}\nhttps://far/y.root\n")
-    found = resolve_files(
-        entry(files=[str(folder / "list.txt"), str(folder / "a*.root"), "s3://far/z.root"])
-    )
-    assert found == sorted(
-        [str(folder / "b.root"), "https://far/y.root", str(folder / "a.root"), "s3://far/z.root"]
-    )
-    assert resolve_files(entry(files=str(folder / "a.root"))) == [str(folder / "a.root")]
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"files": ["{}/gone.txt"]}, r"'mc': there is no listing .*gone\.txt"),
-        ({"files": ["{}/empty.txt"]}, r"'mc': the listing .*empty\.txt is empty"),
-        ({"files": ["{}/x*.root"]}, r"'mc': no file matches '.*x\*\.root'"),
-        ({"files": ["{}/gone.root"]}, r"'mc': 1 of 1 files do not exist: .*gone\.root"),
-        ({"directory": "{}/gone"}, r"'mc': there is no directory .*gone"),
-        ({"directory": "{}", "file_pattern": "*.xyz"}, r"'mc': no file in .* matches '\*\.xyz'"),
-        ({"files": ["{}/a.root", "{}/a.root"]}, r"'mc': listed more than once: .*a\.root"),
-        ({"files": ["{}/a.root", "{}/*.root"]}, r"listed more than once: .*a\.root"),
-        ({"files": ["{}/a.root", "{}/../*/a.root"]}, "listed more than once"),
-        ({"files": ["{}/a.root", "{}/link.root"]}, "listed more than once"),
-        ({"files": ["root://x/a.root", "root://x/a.root"]}, "listed more than once"),
-    ],
-)
-def test_files_that_are_missing_or_repeated_are_errors(folder, fields, message):
-    if "empty.txt" in str(fields):
-        (folder / "empty.txt").write_text("\n# nothing\n")
-    if "link.root" in str(fields):
-        (folder / "link.root").symlink_to(folder / "a.root")
-
-    def place(value):
-        here = str(folder)
-        return value.replace("{}", here) if isinstance(value, str) else [place(v) for v in value]
-
-    with pytest.raises(FileListError, match=message):
-        resolve_files(entry(**{name: place(value) for name, value in fields.items()}))
-
-
-def test_many_missing_files_are_counted_not_listed(folder):
-    names = [str(folder / f"gone{i}.root") for i in range(9)]
-    with pytest.raises(FileListError, match=r"9 of 9 files do not exist.* and 4 more"):
-        resolve_files(entry(files=names))
 
 
 # -- what is data ------------------------------------------------------------------------
@@ -110,7 +41,139 @@ def test_many_missing_files_are_counted_not_listed(folder):
 )
 def test_data_is_what_says_so_or_has_exactly_that_name(fields, data, key):
     one = DatasetEntry(files=["x.root"], **fields)
-    assert (is_data(one), dataset_key(one)) == (data, key)
+    assert (is_data(one), [group.key for group in groups_of(one)]) == (data, [key])
+
+
+# -- normalisation groups ----------------------------------------------------------------
+
+
+def keys(**fields):
+    """Keys, cross-sections, years and directories of an entry's groups."""
+    found = groups_of(DatasetEntry(name="w", **fields))
+    return [(one.key, one.cross_section, one.year, one.directories) for one in found]
+
+
+ZIPPED = [
+    (
+        {"directory": "a", "cross_section": 1.0, "year": 2016},
+        [("w__nominal", 1.0, "2016", ("a",))],
+    ),
+    (
+        {"directories": ["a", "b"], "cross_section": 1.0},
+        [("w__nominal", 1.0, None, ("a", "b"))],
+    ),
+    (
+        {"directories": ["a", "b"], "cross_section": [1.0]},
+        [("w__nominal", 1.0, None, ("a", "b"))],
+    ),
+    (
+        {"directories": ["a", "b"], "cross_section": [1.0, 2.0]},
+        [("w_0__nominal", 1.0, None, ("a",)), ("w_1__nominal", 2.0, None, ("b",))],
+    ),
+    (
+        {"directories": ["a", "b"], "cross_section": 1.0, "years": [2016, 2017]},
+        [
+            ("w_2016__nominal", 1.0, "2016", ("a",)),
+            ("w_2017__nominal", 1.0, "2017", ("b",)),
+        ],
+    ),
+    (
+        {"directories": ["a", "b", "c"], "cross_section": 1.0, "years": [2016, 2016, 2017]},
+        [
+            ("w_2016__nominal", 1.0, "2016", ("a", "b")),
+            ("w_2017__nominal", 1.0, "2017", ("c",)),
+        ],
+    ),
+    (
+        {
+            "directories": ["a", "b", "c"],
+            "cross_section": [1.0, 2.0, 3.0],
+            "years": [2016, 2016, 2017],
+        },
+        [
+            ("w_0_2016__nominal", 1.0, "2016", ("a",)),
+            ("w_1_2016__nominal", 2.0, "2016", ("b",)),
+            ("w_2017__nominal", 3.0, "2017", ("c",)),
+        ],
+    ),
+    (
+        {"directories": ["a", "b"], "is_data": True, "years": [2016, 2017]},
+        [("w_2016", None, "2016", ("a",)), ("w_2017", None, "2017", ("b",))],
+    ),
+    (
+        {"directory": "a", "cross_section": 1.0, "variation": "ps_up"},
+        [("w__ps_up", 1.0, None, ("a",))],
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "groups"), ZIPPED)
+def test_directories_cross_sections_and_years_go_side_by_side(fields, groups):
+    assert keys(**fields) == groups
+
+
+def test_slices_have_names():
+    parts = [
+        {"name": "ht100to200", "directory": "a", "cross_section": 1.0, "k_factor": 2.0},
+        {"name": "ht200", "files": ["b.root"], "cross_section": 0.5, "filter_efficiency": 0.1},
+    ]
+    low, high = groups_of(
+        DatasetEntry(name="wjets", slices=parts, k_factor=1.5, filter_efficiency=0.5)
+    )
+    assert (low.key, high.key) == ("wjets_ht100to200__nominal", "wjets_ht200__nominal")
+    assert (low.directories, low.files) == (("a",), ())
+    assert (high.directories, high.files) == ((), ("b.root",))
+    assert (low.k_factor, low.filter_efficiency) == (2.0, 0.5)
+    assert (high.k_factor, high.filter_efficiency) == (1.5, 0.1)
+
+
+def test_slices_of_several_years_have_the_year_in_their_keys():
+    parts = [
+        {"name": "ht100to200", "directory": one, "cross_section": 1.0, "year": year}
+        for one, year in (("a", 2016), ("b", 2017))
+    ]
+    found = [one.key for one in groups_of(DatasetEntry(name="wjets", slices=parts))]
+    assert found == ["wjets_ht100to200_2016__nominal", "wjets_ht100to200_2017__nominal"]
+    for one in parts:
+        del one["year"]
+    zipped = DatasetEntry(name="wjets", slices=parts, years=[2016, 2017])
+    assert [one.key for one in groups_of(zipped)] == found
+    single = DatasetEntry(name="wjets", slices=parts[:1], year=2016)
+    assert [one.key for one in groups_of(single)] == ["wjets_ht100to200__nominal"]
+
+
+def test_each_year_has_its_luminosity(tmp_path):
+    entry = {**MC, "files": None, "directories": ["a", "b"], "years": [2016, 2017]}
+    found = expand_datasets(config(tmp_path, entry, lumi={"2016": 36.0, "2017": 41.0}))
+    assert {one.key: (one.year, one.luminosity) for one in found} == {
+        "tt_2016__nominal": ("2016", 36.0),
+        "tt_2017__nominal": ("2017", 41.0),
+    }
+
+
+def test_an_alternative_sample_replaces_those_of_its_process_and_year(tmp_path):
+    other = {**MC, "name": "alt", "process": "tt", "variation": "ps_up", "year": 2017}
+    entries = [
+        {**MC, "files": None, "directories": ["a", "b"], "years": [2016, 2017]},
+        {**MC, "name": "more", "process": "tt", "year": 2017},
+        {**MC, "name": "w", "year": 2017},
+        other,
+    ]
+    source = {"name": "ps", "type": "sample"}
+    general = {"lumi": {"2016": 36.0, "2017": 41.0}}
+    made = Config.of(tiny_config(tmp_path, entries, general=general, systematics=[source]))
+    assert expand_datasets(made)[-1].replaces == ("tt_2017__nominal", "more__nominal")
+    made.datasets.datasets[-1].replaces = "more"
+    assert expand_datasets(made)[-1].replaces == ("more__nominal",)
+
+
+@pytest.mark.parametrize(("fields", "how"), [({}, "once"), ({"duplicates": "refuse"}, "refuse")])
+def test_repeated_data_is_counted_once_where_events_can_be_told_apart(tmp_path, fields, how):
+    made = config(tmp_path, MC, {**DATA, **fields})
+    assert [one.duplicates for one in expand_datasets(made)] == ["keep", how]
+    made.preprocess.branches["event"].remove("event")
+    kept = "keep" if how == "once" else how
+    assert [one.duplicates for one in expand_datasets(made)] == ["keep", kept]
 
 
 # -- records -----------------------------------------------------------------------------
@@ -194,6 +257,23 @@ def test_questions_by_process(folder):
     assert (found.get_tree_name("tt"), found.get_tree_name("w")) == ("T", "Events")
     assert found.get_dataset_directory("data") == folder
     assert found.get_dataset_directory("tt") is None
+
+
+def test_questions_about_several_groups_are_answered_by_key(folder):
+    entry = {"name": "w", "directories": [str(folder), "b"], "cross_section": [1.0, 2.0]}
+    found = ConfigurableDatasetManager(Datasets(datasets=[entry]))
+    assert found.get_cross_section("w") == {"w_0__nominal": 1.0, "w_1__nominal": 2.0}
+    assert found.get_dataset_directory("w") == {"w_0__nominal": folder, "w_1__nominal": Path("b")}
+    assert found.get_tree_name("w") == "Events"
+    pooled = {**entry, "cross_section": 1.0, "directories": [str(folder), str(folder / "more")]}
+    (folder / "more").mkdir()
+    (folder / "more" / "e.root").touch()
+    found = ConfigurableDatasetManager(Datasets(datasets=[pooled]))
+    assert found.get_cross_section("w") == 1.0
+    assert found.get_dataset_directory("w") == [folder, folder / "more"]
+    assert [Path(one).name for one in found.get_files("w")] == [
+        "a.root", "b.root", "c.txt.root", "e.root"
+    ]  # fmt: skip
 
 
 def test_files_of_a_process_are_those_of_its_datasets(folder):

@@ -84,9 +84,8 @@ def task(path, weight="genWeight", chunk=100, tree="Events"):
         (3, 1),
     ],
 )
-def test_a_file_is_cut_into_chunks_of_about_the_wanted_size(tmp_path, events, chunk):
-    path = write_nano(tmp_path / "a.root", {"genWeight": np.ones(events)})
-    _, steps = work_steps(task(path, chunk=chunk), events)
+def test_a_file_is_cut_into_chunks_of_about_the_wanted_size(events, chunk):
+    steps = work_steps(events, chunk)
     n = max(round(events / chunk), 1)
     size = math.ceil(events / n)
     expected = [(start, min(start + size, events)) for start in range(0, events, size)]

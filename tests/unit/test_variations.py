@@ -9,10 +9,10 @@ import pytest
 from hepflow.errors import MissingBranch, UserFunctionError
 from hepflow.records import NOMINAL, Variation
 from hepflow.schema import Correction, Systematic
+from hepflow.sources import expand
 from hepflow.variations import (
     change_target,
     correct_objects,
-    expand,
     index_columns,
     mask_object,
     remap_indices,

@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from hepflow.analysis.drawing import Drawing
 from hepflow.analysis.event_loop import EventLoop
-from hepflow.analysis.filling import fill_skims, filling_key
+from hepflow.analysis.filling import fill_skims
 from hepflow.analysis.results import (
     AnalysisResult,
-    draw_results,
     fit_histograms,
     fit_is_expected_only,
+    remarks_on,
     save_histograms,
+    stored_statistics,
+)
+from hepflow.analysis.shares import (
+    luminosity_shares,
+    scaled_datasets,
+    scaled_luminosity,
 )
 from hepflow.analysis.spec import AnalysisSpec
-from hepflow.analysis.steps import ledger_of
+from hepflow.analysis.stored import FILLED_STAMP, normalised_key, stored_histograms, why_not
 from hepflow.datasets import luminosity_by_year
-from hepflow.errors import MissingArtifact, StorageError
+from hepflow.errors import HepflowError
 from hepflow.execution import Executor, configured_executor
-from hepflow.histograms import LOSSLESS_FILE, read_histograms
-from hepflow.keys import Key, changed_parts, make_key
+from hepflow.journal import tell
+from hepflow.keys import Key
 from hepflow.normalisation import normalise
 from hepflow.output_manager import OutputDirectoryManager
+from hepflow.plotting import PlottingSpec
 from hepflow.records import HistogramSet, Ledger, RawHistograms
 from hepflow.schema import Config
 from hepflow.skimming import Skim
-from hepflow.stamps import read_key
+from hepflow.stamps import read_key, write_stamp
 from hepflow.statistics import (
     StatisticsResult,
     StatisticsSpec,
@@ -40,7 +49,15 @@ from hepflow.statistics import (
 _log = logging.getLogger(__name__)
 ItemKey = tuple[str, str, int, int]
 # What belongs to the client and does not travel.
-_CLIENT = ("config", "processed_datasets", "output_manager", "_parts", "_merged", "_merged_key")
+_CLIENT = (
+    "config",
+    "processed_datasets",
+    "output_manager",
+    "_parts",
+    "_merged",
+    "_merged_key",
+    "_shares",
+)
 
 
 class Analysis(EventLoop):
@@ -76,6 +93,7 @@ class Analysis(EventLoop):
         self._parts: dict[ItemKey, RawHistograms] = {}
         self._merged: RawHistograms | None = None
         self._merged_key: Key | None = None
+        self._shares: dict[str, float] | None = None  # of the luminosity; None: not known yet
 
     def __getstate__(self) -> dict[str, Any]:
         """To a worker travels the specification, and what a subclass added to itself."""
@@ -115,6 +133,7 @@ class Analysis(EventLoop):
             _log.info("histograms: starting anew from single parts")
             self._merged = self._merged_key = None
         self._parts[key] = raw
+        self._shares = None
         if len(self._parts) == sum(len(pairs) for pairs in self.processed_datasets.values()):
             self.save()  # all parts are in
 
@@ -126,13 +145,19 @@ class Analysis(EventLoop):
         executor
             Where to run; default as in the section ``execution``.
         """
-        self._parts, self._merged, self._merged_key = {}, None, None
+        self._parts, self._merged, self._merged_key, self._shares = {}, None, None, None
         skims = self._skims()
         if len(skims) == len(self.processed_datasets):
             runner = executor or configured_executor(self.config.datasets.execution_args)
             cache = self.output_manager.get_cache_dir() / "histograms"
             reuse = self.config.general.read_from_cache
-            self._merged, self._merged_key = fill_skims(self, skims, runner, cache, reuse=reuse)
+            folder = self.output_manager.get_histograms_dir()
+            stored = read_key(folder, FILLED_STAMP)
+            self._merged, key = fill_skims(self, skims, runner, cache, reuse=reuse, stored=stored)
+            self._merged_key = key
+            if stored is None or stored.digest != key.digest:
+                write_stamp(folder, key, (), FILLED_STAMP)
+            self._shares = self._luminosity_shares(self._merged.ledger, runner)
         else:
             for pairs in self.processed_datasets.values():
                 for events, metadata in pairs:
@@ -147,14 +172,37 @@ class Analysis(EventLoop):
         total = RawHistograms(axes=self.spec.axes())
         for key in sorted(self._parts):
             total = total + self._parts[key]
-        return total
+        losses = [loss for skim in self._skims().values() for loss in skim.lost]
+        return replace(total, ledger=total.ledger.with_losses(losses))
 
     @property
     def histogram_set(self) -> HistogramSet:
         """Normalised histograms of what has been processed so far."""
-        datasets = tuple(self.spec.datasets.values())
+        raw = self.raw
+        if self._shares is None:
+            self._shares = self._luminosity_shares(raw.ledger)
         luminosity = luminosity_by_year(self.config)
-        return normalise(self.raw, datasets, self.spec.weight_mode, luminosity)
+        luminosity = scaled_luminosity(luminosity, self._shares, self.spec.datasets)
+        dropped = set(raw.ledger.dropped())
+        datasets = [
+            one
+            for one in self.spec.datasets.values()
+            if not dropped.intersection((one.key, *one.replaces)) or one.variation == "nominal"
+        ]  # an alternative to what is left out would be compared with nothing
+        chosen = scaled_datasets(datasets, luminosity)
+        found = normalise(raw, chosen, self.spec.weight_mode, luminosity, self.spec.sources)
+        return replace(found, rescaled=self._shares)
+
+    def _luminosity_shares(
+        self, ledger: Ledger, executor: Executor | None = None
+    ) -> dict[str, float]:
+        """Fraction of the luminosity that was processed, where data is incomplete."""
+        if self.config.general.lumi_table is None:
+            return {}
+        runner = executor or configured_executor(self.config.datasets.execution_args)
+        cache = self.output_manager.get_cache_dir() / "luminosity"
+        spec = self.spec
+        return luminosity_shares(self.config, spec.datasets, spec.digests, ledger, runner, cache)
 
     @property
     def histograms(self) -> dict[str, dict[str, Any]]:
@@ -172,21 +220,12 @@ class Analysis(EventLoop):
         """Key of the normalised histograms; None where they were filled part by part."""
         if self._merged is None or self._merged_key is None:
             return None
-        return self._normalised_key(self._merged_key, self._merged.ledger)
+        shares = self._shares or {}
+        filled, ledger = self._merged_key, self._merged.ledger
+        return normalised_key(self.config, self.spec, filled, ledger, shares)
 
     def _skims(self) -> dict[str, Skim]:
         return {n: s for n, s in self.processed_datasets.items() if isinstance(s, Skim)}
-
-    def _normalised_key(self, filled: Key, ledger: Ledger) -> Key:
-        return make_key(
-            "normalised",
-            filled=filled.digest,
-            datasets=list(self.spec.datasets.values()),
-            luminosity=luminosity_by_year(self.config),
-            labels=[(key, axis.label) for key, axis in self.spec.axes().items()],
-            binning=[(key, axis.edges) for key, axis in self.spec.axes().items()],
-            ledger=ledger.to_json(),
-        )
 
     def run_fit(self, cabinetry_config: str | Path | Mapping[str, Any] | None = None) -> Any:
         """Fit the histograms that were filled.
@@ -214,7 +253,7 @@ class Analysis(EventLoop):
             spec,
             histograms,
             self.output_manager,
-            expected_only=fit_is_expected_only(histograms, spec),
+            expected_only=fit_is_expected_only(histograms, spec, self.spec.blind),
             cabinetry_config=cabinetry_config,
         )
         model, data = load_model(workspace)
@@ -245,39 +284,54 @@ class Analysis(EventLoop):
             If a step fails; what finished is kept.
         """
         runner = executor or configured_executor(self.config.datasets.execution_args)
-        if self.config.general.run_histogramming:
-            self.fill_histograms(runner)
-            histograms, key = self.save(), self.histogram_key()
+        general = self.config.general
+        fills = general.run_histogramming and not general.run_plots_only
+        if fills:
+            histograms = self.fill_histograms(runner)
+            key = self.histogram_key()
         else:
-            histograms, key = self._stored_histograms()
-        statistics: StatisticsResult | None = None
-        if self.config.general.run_statistics:
-            statistics = fit_histograms(self.config, histograms, self.output_manager, key)
+            histograms, key = stored_histograms(self, self._skims())
+            tell("histograms", "read back", why_not(general, "run_histogramming"))
+        drawing = self._start_drawing(histograms, runner)
+        try:
+            if fills:
+                self.save()
+            statistics = self._statistics(histograms, key)
+        except HepflowError:
+            if drawing:
+                drawing.finish()
+            raise
         plots: list[Path] = []
-        if self.config.plotting.enabled:
-            plots = draw_results(self.config, histograms, statistics, self.output_manager, runner)
+        if drawing:
+            if statistics:
+                drawing.start_fit(statistics)
+            plots = drawing.finish()
         return AnalysisResult(histograms, statistics, tuple(plots))
 
-    def _stored_histograms(self) -> tuple[HistogramSet, Key | None]:
-        """Histograms of an earlier run; an error where they do not fit the configuration."""
-        folder = self.output_manager.get_histograms_dir()
-        path = folder / LOSSLESS_FILE
-        if not path.exists():
-            raise MissingArtifact(
-                f"general.run_histogramming is off, but {path} is not there. Run with it on first."
-            )
-        stored = read_key(folder)
-        if stored is None:
-            _log.warning("histograms: %s does not say what it was made from", path)
-            return read_histograms(path), None
-        parts = [part for _, skim in sorted(self._skims().items()) for part in skim.parts]
-        filled = filling_key(self, parts)
-        today = self._normalised_key(filled, ledger_of(part.metadata for part in parts))
-        unknown = () if parts else ("filled", "ledger")  # without a skim at hand
-        changed = [name for name in changed_parts(stored, today) if name not in unknown]
-        if changed:
-            raise StorageError(
-                f"general.run_histogramming is off, but the stored histograms in {path} were made "
-                f"from something else (changed: {', '.join(changed)}). Run with it on."
-            )
-        return read_histograms(path), stored
+    def _statistics(self, histograms: HistogramSet, key: Key | None) -> StatisticsResult | None:
+        """Fit, or what an earlier one gave, as the switches say."""
+        general = self.config.general
+        if general.run_plots_only:
+            return stored_statistics(self.config, histograms, self.output_manager, key)
+        if general.run_statistics:
+            return fit_histograms(self.config, histograms, self.output_manager, key)
+        tell("statistics", "left out", why_not(general, "run_statistics"))
+        return None
+
+    def _start_drawing(self, histograms: HistogramSet, executor: Executor) -> Drawing | None:
+        """Start to draw the histograms beside the fit, where figures are wanted."""
+        if not self.config.plotting.enabled:
+            tell("plots", "left out", "plotting.enabled is off")
+            return None
+        spec = PlottingSpec.from_config(self.config)
+        if histograms.rescaled:
+            spec = replace(spec, luminosity=sum(histograms.luminosity.values()))
+        drawing = Drawing(
+            spec,
+            self.output_manager,
+            executor,
+            remarks_on(histograms, self.spec.blind),
+            reuse=self.config.general.read_from_cache,
+        )
+        drawing.start_histograms(histograms)
+        return drawing

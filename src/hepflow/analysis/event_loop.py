@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +10,15 @@ import numpy as np
 
 from hepflow.analysis import steps
 from hepflow.analysis.spec import AnalysisSpec
-from hepflow.analysis.stack import Floats, Stack, in_groups
+from hepflow.analysis.stack import Floats, Stack, block_size, in_groups
+from hepflow.blinding import unseen
 from hepflow.errors import InputError, did_you_mean
 from hepflow.functors import Passed, call, check_passed, select
 from hepflow.histograms import (
+    Owners,
     Rows,
+    Step,
+    Values,
     empty_rows,
     fill_block,
     fill_cutflow,
@@ -26,6 +30,7 @@ from hepflow.lumi_mask import certified, load_certified
 from hepflow.records import NOMINAL, Dataset, RawHistograms, Variation
 from hepflow.records.histograms import AxisKey, Cutflow
 from hepflow.schema import Channel, Observable
+from hepflow.sources import links_of
 from hepflow.variations import correct_objects
 
 Shifts = tuple[Variation, ...]
@@ -64,9 +69,8 @@ class EventLoop:
             The events' normalisation group.
         """
         spec = self.spec
-        return correct_objects(
-            events, spec.corrections, spec.systematics, variation, dataset, spec.digests
-        )
+        corrections, systematics = spec.corrections_of(dataset), spec.systematics_of(dataset)
+        return correct_objects(events, corrections, systematics, variation, dataset, spec.digests)
 
     def mask_objects(self, events: Any) -> Any:
         """Events with only the good objects, shape (n_events,)."""
@@ -115,7 +119,11 @@ class EventLoop:
         return call(observable.function, observable.use, events, where)
 
     def event_weights(
-        self, events: Any, dataset: Dataset, variations: tuple[Variation, ...]
+        self,
+        events: Any,
+        dataset: Dataset,
+        variations: tuple[Variation, ...],
+        shift: Variation = NOMINAL,
     ) -> dict[str, Any]:
         """Weights by variation, nominal first, each of shape (n_events,).
 
@@ -127,9 +135,11 @@ class EventLoop:
             The events' normalisation group.
         variations
             Weight variations that are wanted (others are ignored).
+        shift
+            Object variation of the events, given where weight sources are linked to it.
         """
         base = steps.base_weights(events, dataset, self.spec.weight_mode)
-        factors = steps.weight_factors(self.spec, events, dataset, variations)
+        factors = steps.weight_factors(self.spec, events, dataset, variations, shift)
         return steps.combine_weights(base, factors, variations)
 
     # -- filling -------------------------------------------------------------------------
@@ -152,34 +162,55 @@ class EventLoop:
         RawHistograms
             Filled with generator weights times corrections; not yet normalised.
         """
-        dataset = self._dataset_of(metadata)
+        return self.process_parts([(events, metadata)])[0]
+
+    def process_parts(self, parts: Sequence[tuple[Any, Mapping[str, Any]]]) -> list[RawHistograms]:
+        """Fill several parts of one dataset at once.
+
+        Each has the histograms that `process_chunk` gives for it alone, to the last bit; the
+        steps run once for all of them, as each treats every event by itself.
+
+        Parameters
+        ----------
+        parts
+            Events and metadata; all of the same dataset and with the same columns.
+        """
+        events = joined_events([part for part, _ in parts])
+        dataset = self._dataset_of(parts[0][1])
+        owners = Owners(np.repeat(np.arange(len(parts)), [len(e) for e, _ in parts]), len(parts))
         variations = self.spec.variations(dataset)
         weights = tuple(one for one in variations if one.kind == "weight")
         shifts = (NOMINAL, *(one for one in variations if one.kind == "object"))
         blocks: dict[AxisKey, Rows] = {}
-        cutflows: dict[str, Cutflow] = {}
-        for group in in_groups(shifts, len(events)):
-            filled, flows = self._fill(events, dataset, group, weights)
+        cutflows: dict[str, list[Cutflow]] = {}
+        most = block_size(events, self.spec.memory_limit)
+        for group in in_groups(shifts, len(events), most):
+            filled, flows = self._fill(events, owners, dataset, group, weights)
             blocks = {
                 key: join_rows(blocks[key], rows) if key in blocks else rows
                 for key, rows in filled.items()
             }
             cutflows = cutflows or flows
-        return RawHistograms(
-            axes=self.spec.axes(),
-            blocks={(*key, dataset.key): rows.as_block() for key, rows in blocks.items()},
-            cutflows={(channel, dataset.key): flow for channel, flow in cutflows.items()},
-            ledger=steps.ledger_of([metadata]),
-        )
+        return [
+            RawHistograms(
+                axes=self.spec.axes(),
+                blocks={(*key, dataset.key): rows.as_block(i) for key, rows in blocks.items()},
+                cutflows={(name, dataset.key): flows[i] for name, flows in cutflows.items()},
+                ledger=steps.ledger_of([metadata]),
+            )
+            for i, (_, metadata) in enumerate(parts)
+        ]
 
     def _fill(
-        self, events: Any, dataset: Dataset, shifts: Shifts, weights: Shifts
-    ) -> tuple[dict[AxisKey, Rows], dict[str, Cutflow]]:
+        self, events: Any, owners: Owners, dataset: Dataset, shifts: Shifts, weights: Shifts
+    ) -> tuple[dict[AxisKey, Rows], dict[str, list[Cutflow]]]:
         """Fill all channels for some object variations, and for the weights with nominal."""
+        channels = self.spec.visible_channels(dataset)
         if not len(events):
-            return self._empty(shifts, weights, self.spec.channels), {}
+            return self._empty(shifts, weights, channels, dataset, owners.count), {}
         base = steps.base_weights(events, dataset, self.spec.weight_mode)
-        stack = Stack.of([self.correct_objects(events, one, dataset) for one in shifts], base)
+        corrected = [self.correct_objects(events, one, dataset) for one in shifts]
+        stack = Stack.of(corrected, base, owners)
         stack = replace(stack, events=self.mask_objects(stack.events))
         flow = [stack.step("skimmed", np.ones(len(stack.base), dtype=np.bool_))]
         for select_events in (self.select_baseline, self.certified_events):
@@ -189,45 +220,89 @@ class EventLoop:
             stack = stack.select(passed.mask)
         stack = replace(stack, events=self.add_ghost_observables(stack.events))
         blocks: dict[AxisKey, Rows] = {}
-        cutflows: dict[str, Cutflow] = {}
-        for channel in self.spec.channels:
+        cutflows: dict[str, list[Cutflow]] = {}
+        for channel in channels:
             where = f"select_channel ({channel.name})"
             passed = check_passed(
                 self.select_channel(stack.events, channel), len(stack.base), where
             )
             chosen = stack.select(passed.mask)
-            filled, nominal = self._fill_channel(chosen, channel, dataset, shifts, weights)
+            filled, last = self._fill_channel(chosen, channel, dataset, shifts, weights)
             blocks.update(filled)
             if shifts[0] is NOMINAL:
                 own = [stack.step(name, mask) for name, mask in passed.steps]
-                last = ("corrected", np.ones(len(nominal), dtype=np.bool_), nominal)
-                cutflows[channel.name] = fill_cutflow([*flow, *own, last])
+                blind = self.spec.blind_ranges(channel, dataset)  # earlier steps count all events
+                cutflows[channel.name] = fill_cutflow([last] if blind else [*flow, *own, last])
         return blocks, cutflows
 
     def _fill_channel(
         self, stack: Stack, channel: Channel, dataset: Dataset, shifts: Shifts, weights: Shifts
-    ) -> tuple[dict[AxisKey, Rows], Floats]:
-        """Fill one channel, and return the weights of its nominal events."""
+    ) -> tuple[dict[AxisKey, Rows], Step]:
+        """Fill one channel, and return the last step of its cutflow: with all corrections."""
+        stack = self._without_unseen(stack, channel, dataset)
         if not len(stack.base):
-            return self._empty(shifts, weights, (channel,)), np.zeros(0)
+            empty = self._empty(shifts, weights, (channel,), dataset, stack.owners.count)
+            return empty, Step("corrected", stack.base, stack.owners)
         first = int((stack.shift == 0).sum()) if shifts[0] is NOMINAL else 0
         label = f"channel {channel.name!r}, dataset {dataset.key!r}"
-        nominal = self._weights(stack.events[:first], dataset, weights, label)
-        shifted = self._weights(stack.events[first:], dataset, (), label)["nominal"]
+        acting = self.spec.acting_in(channel.name, weights)
+        nominal = self._weights(stack.events[:first], dataset, acting, label)
+        shifted = self._shifted_weights(stack, first, dataset, shifts, label)
         rows = stack.shift[first:] - (1 if shifts[0] is NOMINAL else 0)
-        names = tuple(one.name for one in shifts if one is not NOMINAL)
+        others = tuple(one for one in shifts if one is not NOMINAL)
+        names = tuple(one.name for one in others)
+        moved = tuple(one.name for one in self.spec.acting_in(channel.name, others))
         axes = self.spec.axes()
         blocks = {}
-        for observable in channel.observables:
+        for observable in self.spec.visible_observables(channel, dataset):
             key = (channel.name, observable.name)
-            where = f"{self._path_of(channel)}.observables ({observable.name})"
-            result = self.observable(stack.events, channel, observable)
-            values = observable_values(result, len(stack.base), where)
+            values = self._values(stack, channel, observable)
             head, tail = values.split(first)
-            own = (fill_block(head, nominal, axes[key]),) if shifts[0] is NOMINAL else ()
-            others = fill_rows(tail, shifted, rows, names, axes[key])
-            blocks[key] = join_rows(*own, others)
-        return blocks, nominal["nominal"]
+            axis, mine = axes[key], stack.owners.select(slice(first))
+            own = (fill_block(head, nominal, axis, mine),) if shifts[0] is NOMINAL else ()
+            rest = stack.owners.select(slice(first, None))
+            filled = fill_rows(tail, shifted, rows, names, axis, rest)
+            blocks[key] = join_rows(*own, filled if moved == names else filled.only(moved))
+        last = Step("corrected", nominal["nominal"], stack.owners.select(slice(first)))
+        return blocks, last
+
+    def _values(self, stack: Stack, channel: Channel, observable: Observable) -> Values:
+        where = f"{self._path_of(channel)}.observables ({observable.name})"
+        result = self.observable(stack.events, channel, observable)
+        return observable_values(result, len(stack.base), where)
+
+    def _without_unseen(self, stack: Stack, channel: Channel, dataset: Dataset) -> Stack:
+        """Leave out events of data that lie in a blind range."""
+        axes = self.spec.axes()
+        for region in self.spec.blind_ranges(channel, dataset):
+            if len(stack.base):
+                wanted = next(o for o in channel.observables if o.name == region.observable)
+                values = self._values(stack, channel, wanted)
+                hidden = unseen(values.flat, axes[channel.name, wanted.name], region)
+                events = values.spread(np.arange(len(stack.base)))
+                seen = np.ones(len(stack.base), dtype=np.bool_)
+                seen[events[hidden]] = False
+                stack = stack.select(seen)
+        return stack
+
+    def _shifted_weights(
+        self, stack: Stack, first: int, dataset: Dataset, shifts: Shifts, label: str
+    ) -> Floats:
+        """Nominal weights of the rows behind `first`, with linked sources moved, (n_rows,)."""
+        events, shift = stack.events[first:], stack.shift[first:]
+        linked = set(links_of(self.spec.corrections_of(dataset), dataset).values())
+        found = np.zeros(len(shift))
+        alone = [i for i, one in enumerate(shifts) if one.source in linked]
+        together = ~np.isin(shift, alone)
+        if together.any():
+            chosen = events if together.all() else events[together]
+            found[together] = self._weights(chosen, dataset, (), label)["nominal"]
+        for i in alone:
+            here = shift == i
+            if here.any():
+                weights = self.event_weights(events[here], dataset, (), shifts[i])
+                found[here] = steps.check_weights(weights, int(here.sum()), label)["nominal"]
+        return found
 
     def _weights(
         self, events: Any, dataset: Dataset, variations: Shifts, label: str
@@ -239,14 +314,22 @@ class EventLoop:
         return steps.check_weights(weights, len(events), label)
 
     def _empty(
-        self, shifts: Shifts, weights: Shifts, channels: tuple[Channel, ...]
+        self,
+        shifts: Shifts,
+        weights: Shifts,
+        channels: tuple[Channel, ...],
+        dataset: Dataset,
+        n_parts: int,
     ) -> dict[AxisKey, Rows]:
-        names = [one.name for one in shifts]
-        if shifts[0] is NOMINAL:
-            names[1:1] = [one.name for one in weights]
-        wanted = {channel.name for channel in channels}
-        axes = {key: axis for key, axis in self.spec.axes().items() if key[0] in wanted}
-        return {key: empty_rows(tuple(names), axis) for key, axis in axes.items()}
+        axes, empty = self.spec.axes(), {}
+        for channel in channels:
+            names = [one.name for one in self.spec.acting_in(channel.name, shifts)]
+            if shifts[0] is NOMINAL:
+                names[1:1] = [one.name for one in self.spec.acting_in(channel.name, weights)]
+            for one in self.spec.visible_observables(channel, dataset):
+                key = (channel.name, one.name)
+                empty[key] = empty_rows(tuple(names), axes[key], n_parts)
+        return empty
 
     def _path_of(self, channel: Channel) -> str:
         names = [one.name for one in self.spec.channels]
@@ -259,3 +342,10 @@ class EventLoop:
             hint = did_you_mean(key, self.spec.datasets)
             raise InputError(f"the configuration has no dataset {key!r}. {hint}")
         return self.spec.datasets[key]
+
+
+def joined_events(parts: Sequence[Any]) -> Any:
+    """Events of several parts as one array, with their behaviour."""
+    import awkward as ak
+
+    return parts[0] if len(parts) == 1 else ak.concatenate(parts)

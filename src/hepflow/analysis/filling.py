@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hepflow.analysis.batches import FillTask, fill_all
 from hepflow.analysis.spec import AnalysisSpec
-from hepflow.analysis.steps import ledger_of
+from hepflow.analysis.steps import file_facts
 from hepflow.errors import StorageError
-from hepflow.execution import Executor, Outcome
-from hepflow.execution.failures import raise_failures
+from hepflow.execution import Executor
+from hepflow.execution.failures import Policy, settle
 from hepflow.histograms import read_raw, write_raw
+from hepflow.journal import tell, why_again
 from hepflow.keys import Key, make_key, stable_hash
-from hepflow.records import RawHistograms
-from hepflow.skimming import Part, Skim
+from hepflow.records import Dataset, Loss, RawHistograms
+from hepflow.records.histograms import merge_raw
+from hepflow.schema import Channel
+from hepflow.skimming import AnyPart, Skim
+from hepflow.skimming.losses import datasets_left, loss_of
 from hepflow.storage import private_folder, remove_stale_temporaries
 
 if TYPE_CHECKING:
@@ -28,65 +32,63 @@ STAGE = "histograms"
 _MERGED_KEPT = 20  # merged results that stay in the cache
 
 
-@dataclass(frozen=True)
-class FillTask:
-    """A part to fill, and where its histograms go."""
-
-    part: Part
-    path: str
-
-    @property
-    def file(self) -> str:
-        """Input file."""
-        return str(self.part.metadata["file"])
-
-    @property
-    def label(self) -> str:
-        """For messages."""
-        known = self.part.metadata
-        return f"{known['dataset']}: {self.file}, {known['entrystart']} to {known['entrystop']}"
-
-
-def fill_part(analysis: Analysis, task: FillTask) -> str:
-    """Fill one part and keep the result. Runs on workers."""
-    path = Path(task.path)
-    events, metadata = task.part.load()
-    write_raw(path, analysis.process_chunk(events, metadata))
-    return task.path
-
-
-def filling_parts(spec: AnalysisSpec) -> dict[str, Any]:
-    """What of a specification changes the raw histograms, named for messages.
+def common_parts(spec: AnalysisSpec) -> dict[str, Any]:
+    """What of a specification changes the raw histograms of all channels, named for messages.
 
     Labels, cross-sections, luminosity and normalisation sources do not: they act later.
     """
-    return {
-        "object_masks": [(one.object, one.function, one.use) for one in spec.masks],
-        "baseline": _selection(spec.baseline),
-        "ghost_observables": [
-            (one.names, one.collections, one.function, one.use) for one in spec.ghosts
-        ],
-        "channels": [
-            (
-                channel.name,
-                _selection(channel.selection),
-                [(o.name, o.binning, o.function, o.use) for o in channel.observables],
-            )
-            for channel in spec.channels
-        ],
-        "corrections": [
-            {**one.model_dump(), "file": spec.digests.get(one.file or "")}
-            for one in spec.corrections
-        ],
-        "systematics": [
-            one.model_dump() for one in spec.systematics if one.type != "normalisation"
-        ],
-        "datasets": [
-            (one.key, one.process, one.is_data, one.weight_branch, _certified(spec, one.lumi_mask))
-            for one in spec.datasets.values()
-        ],
+    parts: dict[str, Any] = {
+        f"object mask {i} ({one.object})": (one.object, one.function, one.use)
+        for i, one in enumerate(spec.masks)
+    }
+    for i, ghost in enumerate(spec.ghosts):
+        content = (ghost.names, ghost.collections, ghost.function, ghost.use)
+        parts[f"ghost observable {i} ({ghost.names[0]})"] = content
+    for year, corrections in spec.corrections.items():
+        for i, one in enumerate(corrections):
+            parts[f"correction {_named(year, i, one.name)}"] = {
+                **one.model_dump(),
+                "file": spec.digests.get(one.file or ""),
+            }
+    for year, systematics in spec.systematics.items():
+        for i, source in enumerate(systematics):
+            if source.type not in {"normalisation", "sample"}:
+                own = source.model_dump(exclude={"symmetrise"})
+                parts[f"systematic {_named(year, i, source.name)}"] = own
+    parts["datasets"] = [
+        (
+            one.key,
+            one.process,
+            one.variation,
+            one.is_data,
+            one.year,
+            one.weight_branch,
+            _certified(spec, one.lumi_mask),
+        )
+        for one in spec.datasets.values()
+    ]
+    return parts | {
+        "baseline selection": _selection(spec.baseline),
         "weight_mode": spec.weight_mode,
         "run_systematics": spec.run_systematics,
+    }
+
+
+def _named(year: str, position: int, name: str) -> str:
+    """Part of a key: the order counts, as corrections act one after the other."""
+    return f"{position} ({name}, {year})" if year else f"{position} ({name})"
+
+
+def channel_parts(spec: AnalysisSpec, channel: Channel) -> dict[str, Any]:
+    """What of a specification changes the raw histograms of one channel only."""
+    return {
+        f"channel {channel.name}": (
+            channel.name,
+            _selection(channel.selection),
+            [(o.name, o.binning, o.function, o.use) for o in channel.observables],
+            [one for one in spec.blind if one.channel == channel.name],
+            [one.name for one in spec.sources if not one.acts_in(channel.name)],
+        )
     }
 
 
@@ -101,16 +103,46 @@ def _certified(spec: AnalysisSpec, file: str | None) -> str | None:
     return spec.digests.get(file) if file else None
 
 
-def filling_key(analysis: Analysis, parts: Sequence[Part]) -> Key:
-    """Key of the merged raw histograms."""
+def filling_keys(analysis: Analysis, parts: Sequence[AnyPart]) -> dict[str, Key]:
+    """Key of the merged raw histograms of each channel."""
     state = {name: value for name, value in analysis.__getstate__().items() if name != "spec"}
-    return make_key(
+    common = make_key(
         STAGE,
         analysis=type(analysis),
         attributes=state,  # what a subclass added to itself: its steps may read it
-        skim=[(Path(part.path).parent.name, Path(part.path).name) for part in parts],
-        **filling_parts(analysis.spec),
+        skim=[part.identity for part in parts],
+        **common_parts(analysis.spec),
     )
+    return {
+        channel.name: Key(
+            STAGE,
+            {**common.parts, **make_key(STAGE, **channel_parts(analysis.spec, channel)).parts},
+        )
+        for channel in analysis.spec.channels
+    }
+
+
+def joined_key(keys: Mapping[str, Key]) -> Key:
+    """Key of the histograms of all channels, with the parts of each."""
+    return Key(STAGE, {name: digest for key in keys.values() for name, digest in key.parts.items()})
+
+
+@dataclass(frozen=True)
+class _Filling:
+    """What filling needs beside the parts."""
+
+    analysis: Analysis
+    executor: Executor
+    cache: Path
+    reuse: bool
+    policy: Policy
+    fresh: set[str] = field(default_factory=set)  # files of parts that this run wrote
+    losses: list[Loss] = field(default_factory=list)  # what this run could not fill
+
+    def merged(self, keys: Mapping[str, Key]) -> dict[str, Path]:
+        """File of each channel's merged histograms."""
+        folder = private_folder(self.cache / "merged")
+        return {name: folder / f"{key.digest}.pkl" for name, key in keys.items()}
 
 
 def fill_skims(
@@ -120,8 +152,9 @@ def fill_skims(
     cache: Path,
     *,
     reuse: bool,
+    stored: Key | None = None,
 ) -> tuple[RawHistograms, Key]:
-    """Fill all parts and merge them in the order of their work items.
+    """Fill all parts and merge them in the order of their work items, channel by channel.
 
     Parameters
     ----------
@@ -129,56 +162,149 @@ def fill_skims(
         Private folder for what was filled; parts of an interrupted run are found there.
     reuse
         Whether what is there with the same key is taken.
+    stored
+        Key of an earlier filling, to say what changed.
 
     Returns
     -------
     tuple
-        Merged raw histograms and their key.
+        Merged raw histograms, whose ledger holds all losses, and their key, which is that of the
+        parts that were filled.
     """
+    policy = analysis.config.execution.on_missing
+    job = _Filling(analysis, executor, cache, reuse, policy)
     parts = [part for name in sorted(skims) for part in skims[name].parts]
-    key = filling_key(analysis, parts)
-    merged = private_folder(cache / "merged") / f"{key.digest}.pkl"
-    known = _whole(merged) if reuse else None
-    if known is not None:
-        _log.info("histograms: reused, nothing that they depend on has changed")
-        return _as_of_today(known, analysis, parts), key
-    folder = private_folder(cache / "parts")
+    before = [loss for name in sorted(skims) for loss in skims[name].lost]
+    keys = filling_keys(analysis, parts)
+    filled = _fill_channels(job, parts, keys, stored)
+    while filled is None:  # all channels again: what was merged before holds what is lost now
+        parts = parts_left(job.losses, parts, analysis.spec.datasets, policy)
+        keys = filling_keys(analysis, parts)
+        filled = _fill_channels(job, parts, keys, stored)
+    total = RawHistograms(
+        axes=analysis.spec.axes(),
+        blocks={key: block for name in keys for key, block in filled[name].blocks.items()},
+        cutflows={key: flow for name in keys for key, flow in filled[name].cutflows.items()},
+        ledger=next(iter(filled.values())).ledger,
+    )
+    found = _as_of_today(total, analysis, parts)
+    ledger = found.ledger.with_losses([*before, *job.losses])
+    return replace(found, ledger=ledger), joined_key(keys)
+
+
+def parts_left(
+    losses: Sequence[Loss],
+    parts: Sequence[AnyPart],
+    datasets: Mapping[str, Dataset],
+    policy: Policy,
+) -> list[AnyPart]:
+    """Parts that are not lost, of datasets that go further.
+
+    Raises
+    ------
+    InputError
+        If nothing is left of what must be there.
+    """
+    lost = {loss.item_key for loss in losses}
+    left = [part for part in parts if _item_key(part) not in lost]
+    there = [part.metadata["dataset"] for part in left]
+    chosen = datasets_left(losses, there, datasets, policy)
+    return [part for part in left if part.metadata["dataset"] in chosen]
+
+
+def _item_key(part: AnyPart) -> tuple[str, str, int, int]:
+    known = part.metadata
+    return (known["dataset"], known["file"], known["entrystart"], known["entrystop"])
+
+
+def _fill_channels(
+    job: _Filling, parts: Sequence[AnyPart], keys: Mapping[str, Key], stored: Key | None
+) -> dict[str, RawHistograms] | None:
+    """Merged histograms by channel, filled or found; None where parts were lost in between."""
+    files = job.merged(keys)
+    found = {name: _whole(path) for name, path in files.items()} if job.reuse else {}
+    known = {name: raw for name, raw in found.items() if raw is not None}
+    missing = [name for name in files if name not in known]
+    if not job.losses:
+        _tell(missing, known, stored, joined_key(keys), reuse=job.reuse)
+    if missing:
+        worker = _only(job.analysis, missing)
+        spread = {name: keys[name] for name in missing}
+        filled = _fill(job, worker, parts, joined_key(spread))
+        if filled is None:
+            return None
+        known |= filled
+        for name in missing:
+            write_raw(files[name], known[name])
+        _forget_oldest(job.cache / "merged")
+    return known
+
+
+def _tell(
+    missing: Sequence[str], known: Mapping[str, Any], stored: Key | None, today: Key, *, reuse: bool
+) -> None:
+    if not missing:
+        tell(STAGE, "reused", "nothing that they depend on has changed")
+        return
+    why = why_again(stored, today) if reuse else "general.read_from_cache is off"
+    kept = f"; {', '.join(sorted(known))} reused" if known else ""
+    tell(STAGE, "ran", f"{', '.join(missing)} filled, {why}{kept}")
+
+
+def _only(analysis: Analysis, channels: Sequence[str]) -> Analysis:
+    """The analysis as a worker sees it, with some of its channels."""
+    worker = analysis.on_worker()
+    worker.spec = analysis.spec.only(channels)
+    return worker
+
+
+def _fill(
+    job: _Filling, worker: Analysis, parts: Sequence[AnyPart], key: Key
+) -> dict[str, RawHistograms] | None:
+    """Fill the channels of an analysis from all parts; None where some were lost."""
+    folder = private_folder(job.cache / "parts")
     remove_stale_temporaries(folder)
-    tasks = [FillTask(part, str(folder / _part_file(analysis.spec, key, part))) for part in parts]
-    todo = [task for task in tasks if not (reuse and _whole(Path(task.path)))]
+    tasks = [FillTask(part, str(folder / _part_file(worker.spec, key, part))) for part in parts]
+    todo = [
+        task
+        for task in tasks
+        if not ((job.reuse or task.path in job.fresh) and _whole(Path(task.path)))
+    ]
     _log.info("histograms: %d parts, %d to fill", len(tasks), len(todo))
-    failed: list[Outcome] = []
-    if todo:
-        work = functools.partial(fill_part, analysis.on_worker())
-        outcomes = executor.map(work, todo, label="filling histograms")
-        failed.extend(outcome for outcome in outcomes if not outcome.ok)
-    raise_failures(failed, "filling histograms", of=len(tasks))
-    total = RawHistograms(axes=analysis.spec.axes())
-    for task in tasks:
-        total = total + read_raw(Path(task.path))
-    write_raw(merged, total)
-    for task in tasks:
-        Path(task.path).unlink(missing_ok=True)  # the merged file holds them now
-    _forget_oldest(merged.parent)
-    return _as_of_today(total, analysis, parts), key
+    doing = "filling histograms"
+    failed = list(fill_all(job.executor, worker, todo, doing)) if todo else []
+    lost = settle(failed, doing, of=len(tasks), policy=job.policy)
+    if lost:
+        job.fresh.update(task.path for task in todo)
+        job.losses.extend(loss_of(one, one.item.part.metadata, STAGE) for one in lost)
+        return None
+    total = merge_raw([read_raw(Path(task.path)) for task in tasks], worker.spec.axes())
+    if not job.losses:  # else the next run tries only what was lost
+        for task in tasks:
+            Path(task.path).unlink(missing_ok=True)  # the merged file will hold them
+    return {channel.name: total.of_channel(channel.name) for channel in worker.spec.channels}
 
 
-def _as_of_today(raw: RawHistograms, analysis: Analysis, parts: Sequence[Part]) -> RawHistograms:
+def _as_of_today(raw: RawHistograms, analysis: Analysis, parts: Sequence[AnyPart]) -> RawHistograms:
     """Labels, and what else the files of a dataset hold, are not part of the key: take them anew.
 
     A ledger of an earlier run would not know that there are more files by now.
     """
-    return replace(
-        raw, axes=analysis.spec.axes(), ledger=ledger_of(part.metadata for part in parts)
+    today = file_facts(part.metadata for part in parts)
+    counted = replace(
+        raw.ledger,
+        file_events=today.file_events,
+        runs_sums=today.runs_sums,
+        files_expected=today.files_expected,
     )
+    return replace(raw, axes=analysis.spec.axes(), ledger=counted)
 
 
-def _part_file(spec: AnalysisSpec, key: Key, part: Part) -> str:
+def _part_file(spec: AnalysisSpec, key: Key, part: AnyPart) -> str:
     """Name that does not depend on which other parts there are."""
     own = {name: digest for name, digest in key.parts.items() if name != "skim"}
-    path = Path(part.path)
     dataset = spec.datasets[part.metadata["dataset"]].key
-    return f"{stable_hash([own, path.name, dataset])}.pkl"
+    return f"{stable_hash([own, part.identity, dataset])}.pkl"
 
 
 def _whole(path: Path) -> RawHistograms | None:

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+from hepflow.blinding import Blinded, blinded_regions
 from hepflow.errors import ConfigurationError, WorkspaceError
-from hepflow.execution import Executor
-from hepflow.execution.failures import raise_failures
 from hepflow.histograms import (
-    LOSSLESS_FILE,
     ROOT_FILE,
     write_cutflows,
     write_histograms,
     write_root,
 )
+from hepflow.journal import tell, why_again
 from hepflow.keys import Key, make_key
 from hepflow.output_manager import OutputDirectoryManager
-from hepflow.plotting import PlottingSpec, fit_tasks, histogram_tasks, write_figure
-from hepflow.plotting.run import FigureTask
 from hepflow.records import HistogramSet
 from hepflow.schema import Config
-from hepflow.stamps import is_current, remove_stamp, write_stamp
+from hepflow.stamps import is_current, read_key, remove_stamp, write_stamp
 from hepflow.statistics import (
     TEMPLATE_FILE,
     StatisticsResult,
@@ -40,7 +37,7 @@ from hepflow.statistics import (
 )
 
 _log = logging.getLogger(__name__)
-_COMPLETE = 1.0 - 1e-12
+_CACHE_OFF = "general.read_from_cache is off"
 _TEMPLATE_STAMP = ".templates.key.json"
 
 
@@ -54,27 +51,81 @@ class AnalysisResult:
 
 
 def incomplete_data(histograms: HistogramSet) -> dict[str, float]:
-    """Datasets of collision data that were not processed in full, with the fraction that was."""
-    fractions = {
-        key: histograms.ledger.fraction(key)
+    """Datasets of collision data that were not processed in full, with the fraction that was.
+
+    Those whose luminosity is scaled to what was processed are not among them.
+    """
+    data = [
+        key
         for key, process in histograms.process_of.items()
-        if process in histograms.data_processes
-    }
-    return {key: fraction for key, fraction in fractions.items() if fraction < _COMPLETE}
+        if process in histograms.data_processes and key not in histograms.rescaled
+    ]
+    return histograms.ledger.incomplete(data)
 
 
-def remarks_on(histograms: HistogramSet) -> tuple[str, ...]:
+def remarks_on(histograms: HistogramSet, blind: Sequence[Blinded] = ()) -> tuple[str, ...]:
     """What every plot and table of these histograms must say."""
-    lowest = min(incomplete_data(histograms).values(), default=None)
-    return () if lowest is None else (f"{100 * lowest:.3g} % of data",)
+    ledger, missing = histograms.ledger, incomplete_data(histograms)
+    data = {key for key, one in histograms.process_of.items() if one in histograms.data_processes}
+    dropped = set(ledger.dropped())
+    shares = [share for key, share in missing.items() if key not in dropped]
+    if data and data <= dropped:
+        shares = [0.0]
+    remarks = [f"{_percent(min(shares))} of data"] if shares else []
+    remarks += _luminosity_remarks(histograms.rescaled)
+    simulation = [key for key in ledger.datasets() if key not in data]
+    lost = sum(ledger.lost_events(key) for key in simulation)
+    if lost:
+        done = sum(ledger.totals(key).nevts for key in simulation)
+        remarks.append(f"{_percent(done / (done + lost))} of simulation")
+    remarks += _without(histograms)
+    there = [one.channel for one in blind if one.channel in histograms.channels]
+    if there:
+        remarks.append(f"blind: {', '.join(dict.fromkeys(there))}")
+    return tuple(remarks)
 
 
-def fit_is_expected_only(histograms: HistogramSet, spec: StatisticsSpec) -> bool:
-    """Whether a fit may not be to observed data: they are incomplete, or a region has none.
+def _without(histograms: HistogramSet) -> list[str]:
+    """Remark on datasets that were left out because something of them was lost."""
+    dropped = [key.removesuffix("__nominal") for key in histograms.ledger.dropped()]
+    return [f"without {', '.join(dropped)}"] if dropped else []
+
+
+def _luminosity_remarks(rescaled: Mapping[str, float]) -> list[str]:
+    """One remark for each fraction; it names the data where fractions differ."""
+    names: dict[float, list[str]] = {}
+    for key, share in rescaled.items():
+        names.setdefault(share, []).append(key)
+    return [
+        f"{_percent(share)} of the luminosity"
+        + (f" of {', '.join(keys)}" if names.keys() - {share} else "")
+        for share, keys in names.items()
+    ]
+
+
+def _percent(fraction: float) -> str:
+    """Percentage with three digits, never rounded to all.
+
+    Examples
+    --------
+    >>> _percent(0.4826), _percent(0.99999)
+    ('48.3 %', 'over 99.9 %')
+    """
+    text = f"{100 * fraction:.3g}"
+    return f"{text} %" if text != "100" or fraction >= 1 else "over 99.9 %"
+
+
+def fit_is_expected_only(
+    histograms: HistogramSet, spec: StatisticsSpec, blind: Sequence[Blinded] = ()
+) -> bool:
+    """Whether a fit may not be to observed data: incomplete, blind, or none in a region.
 
     The data of a cabinetry file that the user names come from where that file says.
     """
     if incomplete_data(histograms):
+        return True
+    regions = {one.name for one in spec.channels}
+    if any(one.channel in regions for one in blind):
         return True
     return spec.cabinetry_config is None and bool(regions_without_data(histograms, spec))
 
@@ -97,12 +148,17 @@ def save_histograms(
     """
     folder = output_manager.get_histograms_dir()
     if key is None or not is_current(folder, key):
+        stored = read_key(folder)
         remove_stamp(folder)
-        cutflows = write_cutflows(histograms, folder, remarks_on(histograms))
+        remarks = remarks_on(histograms, blinded_regions(config))
+        cutflows = write_cutflows(histograms, folder, remarks)
         files = (*write_histograms(histograms, folder), cutflows)
         if key is not None:
             write_stamp(folder, key, files)
-        _log.info("histograms: %s and %s in %s", ROOT_FILE, LOSSLESS_FILE, folder)
+        why = "filled part by part" if key is None else why_again(stored, key)
+        tell("normalisation", "ran", why)
+    else:
+        tell("normalisation", "reused", "nothing that it depends on has changed")
     if config.statistics.norm_factors:
         try:
             _write_model(config, histograms, output_manager, key)
@@ -110,6 +166,8 @@ def save_histograms(
             # Without the signal's process there is nothing to fit, but histograms may be wanted:
             # the fit itself says so again.
             if config.general.run_statistics and isinstance(error, WorkspaceError):
+                for remark in _without(histograms):
+                    error.add_note(f"This run is {remark} (execution.on_missing).")
                 raise
             _log.warning("no cabinetry configuration, so no fit: %s", error)
 
@@ -160,17 +218,18 @@ def fit_histograms(
     """Fit, limit and significance; read back where nothing changed that they depend on."""
     spec = StatisticsSpec.from_config(config)
     folder = output_manager.get_statistics_dir()
-    expected_only = fit_is_expected_only(histograms, spec)
+    expected_only = fit_is_expected_only(histograms, spec, blinded_regions(config))
     full = None if key is None else _statistics_key(spec, key, expected_only)
+    why = "histograms filled part by part" if full is None else why_again(read_key(folder), full)
     if uses_own(spec, config_path(spec, folder)):
-        _log.info("statistics: made anew, as your own cabinetry file may name any other files")
+        why = "your own cabinetry file may name any other files"
         full = None
     _write_templates(spec, histograms, output_manager, key)
     if full is not None and config.general.read_from_cache and is_current(folder, full):
-        _log.info("statistics: reused, nothing that they depend on has changed")
+        tell("statistics", "reused", "nothing that they depend on has changed")
         return load_statistics(folder)
     remove_stamp(folder)
-    _log.info("statistics: fit, limit and significance")
+    tell("statistics", "ran", why if config.general.read_from_cache else _CACHE_OFF)
     result = run_statistics(spec, histograms, output_manager, expected_only=expected_only)
     if full is not None:
         names = ("workspace", "fit", "prediction", "limit", "significance")
@@ -180,70 +239,28 @@ def fit_histograms(
 
 
 def _statistics_key(spec: StatisticsSpec, key: Key, expected_only: bool) -> Key:
-    return make_key("statistics", histograms=key.digest, model=spec, expected_only=expected_only)
+    model = {f"{field.name} of the model": getattr(spec, field.name) for field in fields(spec)}
+    return make_key("statistics", histograms=key.digest, expected_only=expected_only, **model)
 
 
-def draw_results(
+def stored_statistics(
     config: Config,
     histograms: HistogramSet,
-    statistics: StatisticsResult | None,
     output_manager: OutputDirectoryManager,
-    executor: Executor,
-) -> list[Path]:
-    """Draw all figures in parallel; a figure whose content did not change is kept.
-
-    Returns
-    -------
-    list of Path
-        All files, drawn or kept.
-    """
-    spec = PlottingSpec.from_config(config)
-    remarks = remarks_on(histograms)
-    tasks = histogram_tasks(histograms, spec, output_manager, remarks=remarks)
-    if statistics is not None:
-        tasks += fit_tasks(
-            spec,
-            output_manager,
-            fit=statistics.fit,
-            predictions=(statistics.prefit, statistics.postfit),
-            limit=statistics.limit,
-            remarks=remarks,
-        )
-    _remove_unwanted(output_manager.get_plots_dir("statistics"), tasks)
-    todo = [task for task in tasks if not _is_drawn(config, task)]
-    _log.info("plots: %d figures, %d to draw", len(tasks), len(todo))
-    failed = []
-    for outcome in executor.map(write_figure, todo, label="drawing") if todo else ():
-        if outcome.ok:
-            write_stamp(
-                outcome.item.folder,
-                _figure_key(outcome.item),
-                outcome.value,
-                _stamp_name(outcome.item),
-            )
-        else:
-            failed.append(outcome)
-    raise_failures(failed, "drawing", of=len(tasks))
-    return [task.folder / f"{task.name}.{kind}" for task in tasks for kind in spec.formats]
-
-
-def _figure_key(task: FigureTask) -> Key:
-    return make_key("figure", content=task.content, spec=task.spec, remarks=task.remarks)
-
-
-def _stamp_name(task: FigureTask) -> str:
-    return f".{task.name}.key.json"
-
-
-def _is_drawn(config: Config, task: FigureTask) -> bool:
-    if not config.general.read_from_cache:
-        return False
-    return is_current(task.folder, _figure_key(task), _stamp_name(task))
-
-
-def _remove_unwanted(folder: Path, tasks: Iterable[FigureTask]) -> None:
-    """Take away figures of an earlier fit that this one does not have."""
-    names = {task.name for task in tasks if task.folder == folder}
-    for path in folder.glob("*.*"):
-        if path.suffix in {".pdf", ".png", ".svg"} and path.stem not in names:
-            path.unlink()
+    key: Key | None,
+) -> StatisticsResult | None:
+    """Results of an earlier fit to the stored histograms; None where there are none."""
+    if not config.statistics.norm_factors and config.statistics.own_cabinetry_config is None:
+        tell("statistics", "left out", "the configuration has no model")
+        return None
+    spec = StatisticsSpec.from_config(config)
+    folder = output_manager.get_statistics_dir()
+    expected_only = fit_is_expected_only(histograms, spec, blinded_regions(config))
+    today = None if key is None else _statistics_key(spec, key, expected_only)
+    if today is None or not is_current(folder, today):
+        stored = read_key(folder)
+        why = "no key to compare with" if today is None else why_again(stored, today)
+        tell("statistics", "left out", f"general.run_plots_only is on, and {why}")
+        return None
+    tell("statistics", "read back", "general.run_plots_only is on")
+    return load_statistics(folder)

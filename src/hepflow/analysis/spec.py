@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hepflow.blinding import Blinded, blind_ranges, blinded_regions, is_blind
 from hepflow.datasets import expand_datasets
 from hepflow.errors import CorrectionError
-from hepflow.records import Axis, Dataset, Variation
+from hepflow.records import Axis, Dataset, Source, Variation
 from hepflow.records.histograms import AxisKey
 from hepflow.schema import (
     Channel,
@@ -17,11 +18,13 @@ from hepflow.schema import (
     Correction,
     GhostObservable,
     GoodObjectMask,
+    Observable,
     Selection,
     Systematic,
 )
+from hepflow.sources import ALL_YEARS, by_year, expand, of_year, sources_of_config
 from hepflow.storage import sha256_file
-from hepflow.variations import expand
+from hepflow.variations import place_of
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,14 @@ class AnalysisSpec:
     ghosts: tuple[GhostObservable, ...]
     channels: tuple[Channel, ...]
     channel_positions: tuple[int, ...]  # in the configuration, for messages
-    corrections: tuple[Correction, ...]
-    systematics: tuple[Systematic, ...]
+    corrections: Mapping[str, tuple[Correction, ...]]  # by year; under "" one list for all
+    systematics: Mapping[str, tuple[Systematic, ...]]  # likewise
+    sources: tuple[Source, ...]
+    blind: tuple[Blinded, ...]  # regions whose data stay unseen
     digests: Mapping[str, str]  # correction file or certified list -> sha256
     weight_mode: str
     run_systematics: bool
+    memory_limit: float | None = None  # for stacked variations [GB]
 
     @classmethod
     def from_config(cls, config: Config | Mapping[str, Any]) -> AnalysisSpec:
@@ -59,10 +65,13 @@ class AnalysisSpec:
             if wanted is None or channel.name in wanted
         ]
         datasets = {dataset.key: dataset for dataset in expand_datasets(valid)}
+        corrections = by_year(valid.corrections)
+        years = {one.year or "" for one in datasets.values()} | {ALL_YEARS}
         files = {
-            one.file: f"corrections[{i}] ({one.name}).file"
-            for i, one in enumerate(valid.corrections)
-            if one.file
+            one.file: f"{place_of(one, 'corrections')}.file"
+            for year, entries in corrections.items()
+            for one in entries
+            if one.file and year in years
         }
         certified = "the certified runs (general.lumifile, or lumi_mask of the dataset)"
         files |= {one.lumi_mask: certified for one in datasets.values() if one.lumi_mask}
@@ -73,16 +82,63 @@ class AnalysisSpec:
             ghosts=tuple(valid.ghost_observables),
             channels=tuple(channel for _, channel in chosen),
             channel_positions=tuple(i for i, _ in chosen),
-            corrections=tuple(valid.corrections),
-            systematics=tuple(valid.systematics),
+            corrections=corrections,
+            systematics=by_year(valid.systematics),
+            sources=sources_of_config(valid, tuple(datasets.values())),
+            blind=blinded_regions(valid),
             digests={file: _digest(file, files[file]) for file in sorted(files)},
             weight_mode=valid.general.weight_mode,
             run_systematics=valid.general.run_systematics,
+            memory_limit=valid.execution.memory_limit,
         )
+
+    def corrections_of(self, dataset: Dataset) -> tuple[Correction, ...]:
+        """Corrections of a dataset's year."""
+        return of_year(self.corrections, dataset.year)
+
+    def systematics_of(self, dataset: Dataset) -> tuple[Systematic, ...]:
+        """Sources without a correction of a dataset's year."""
+        return of_year(self.systematics, dataset.year)
+
+    def acting_in(self, channel: str, variations: Iterable[Variation]) -> tuple[Variation, ...]:
+        """Those of the variations that move the templates of a channel; nominal does."""
+        elsewhere = {one.name for one in self.sources if not one.acts_in(channel)}
+        return tuple(one for one in variations if one.parameter not in elsewhere)
+
+    def only(self, channels: Collection[str]) -> AnalysisSpec:
+        """The same with some of the channels."""
+        chosen = [
+            (one, position)
+            for one, position in zip(self.channels, self.channel_positions, strict=True)
+            if one.name in channels
+        ]
+        return replace(
+            self,
+            channels=tuple(one for one, _ in chosen),
+            channel_positions=tuple(position for _, position in chosen),
+        )
+
+    def visible_channels(self, dataset: Dataset) -> tuple[Channel, ...]:
+        """Channels that are filled for a dataset: for data those that are not blind."""
+        if not dataset.is_data:
+            return self.channels
+        return tuple(one for one in self.channels if not is_blind(one.name, self.blind))
+
+    def blind_ranges(self, channel: Channel, dataset: Dataset) -> tuple[Blinded, ...]:
+        """Ranges of a channel in which no events of a dataset are shown."""
+        return blind_ranges(channel.name, self.blind) if dataset.is_data else ()
+
+    def visible_observables(self, channel: Channel, dataset: Dataset) -> tuple[Observable, ...]:
+        """Observables of a channel that are filled for a dataset.
+
+        Where a range of one is blind, the others would show data without simulation to compare.
+        """
+        ranges = {one.observable for one in self.blind_ranges(channel, dataset)}
+        return tuple(one for one in channel.observables if not ranges or one.name in ranges)
 
     def variations(self, dataset: Dataset) -> tuple[Variation, ...]:
         """Variations of a dataset, nominal first; only nominal where they are switched off."""
-        found = expand(self.corrections, self.systematics, dataset)
+        found = expand(self.corrections_of(dataset), self.systematics_of(dataset), dataset)
         return found if self.run_systematics else found[:1]
 
     def axes(self) -> dict[AxisKey, Axis]:

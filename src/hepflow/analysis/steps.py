@@ -4,33 +4,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.analysis.spec import AnalysisSpec
-from hepflow.corrections import Choice, correction_values, per_event, sources_of
+from hepflow.corrections import (
+    Choice,
+    correction_values,
+    linked_sources_of,
+    per_event,
+    sources_of,
+)
 from hepflow.errors import MaskError, UserFunctionError
 from hepflow.events import replace_object
 from hepflow.functors import call
 from hepflow.normalisation import event_weights, generator_weights
-from hepflow.records import Dataset, Ledger, PartCounts, Variation
-from hepflow.schema import GhostObservable, GoodObjectMask, Systematic
-from hepflow.variations import applies, mask_object, varied_function
+from hepflow.records import NOMINAL, Dataset, Ledger, PartCounts, Variation
+from hepflow.schema import Correction, GhostObservable, GoodObjectMask, Systematic
+from hepflow.sources import applies
+from hepflow.variations import mask_object, place_of, systematic_value
 
 Floats = NDArray[np.float64]
 
 
 def ledger_of(parts: Iterable[Mapping[str, Any]]) -> Ledger:
     """Ledger of parts, from the metadata that comes with their events."""
-    counts: list[PartCounts] = []
+    known = list(parts)
+    return replace(file_facts(known), parts={c.item_key: c for c in map(_counts_of, known)})
+
+
+def file_facts(parts: Iterable[Mapping[str, Any]]) -> Ledger:
+    """What is known about the files of parts, as a ledger without the parts."""
     events: dict[str, dict[str, int]] = {}
     runs: dict[str, dict[str, float]] = {}
     files: dict[str, int] = {}
     for one in parts:
-        counts.append(_counts_of(one))
         dataset, file = one["dataset"], one["file"]
         if one.get("file_nevts") is not None:
             events.setdefault(dataset, {})[file] = one["file_nevts"]
@@ -38,12 +49,7 @@ def ledger_of(parts: Iterable[Mapping[str, Any]]) -> Ledger:
             runs.setdefault(dataset, {})[file] = one["file_runs_sum"]
         if one.get("n_files") is not None:
             files[dataset] = one["n_files"]
-    return Ledger(
-        parts={part.item_key: part for part in counts},
-        file_events=events,
-        runs_sums=runs,
-        files_expected=files,
-    )
+    return Ledger(file_events=events, runs_sums=runs, files_expected=files)
 
 
 def _counts_of(metadata: Mapping[str, Any]) -> PartCounts:
@@ -140,16 +146,26 @@ class Factor:
 
 
 def weight_factors(
-    spec: AnalysisSpec, events: Any, dataset: Dataset, variations: tuple[Variation, ...]
+    spec: AnalysisSpec,
+    events: Any,
+    dataset: Dataset,
+    variations: tuple[Variation, ...],
+    shift: Variation = NOMINAL,
 ) -> list[Factor]:
-    """Evaluate each event correction and each weight systematic once for what is wanted."""
+    """Evaluate each event correction and each weight systematic once for what is wanted.
+
+    Parameters
+    ----------
+    shift
+        Object variation of the events: sources that are linked to it move with it.
+    """
     wanted = [one for one in variations if one.kind == "weight"]
     factors = [
-        _correction_factor(spec, i, events, wanted)
-        for i, one in enumerate(spec.corrections)
+        _correction_factor(spec, one, f"corrections[{i}]", events, wanted, shift)
+        for i, one in enumerate(spec.corrections_of(dataset))
         if one.type == "event" and applies(one.applies_to, dataset)
     ]
-    for i, source in enumerate(spec.systematics):
+    for i, source in enumerate(spec.systematics_of(dataset)):
         mine = [one for one in wanted if one.source == source.name]
         if source.type == "event" and mine:
             factors.append(_source_factor(source, f"systematics[{i}]", events, mine))
@@ -157,10 +173,14 @@ def weight_factors(
 
 
 def _correction_factor(
-    spec: AnalysisSpec, position: int, events: Any, wanted: list[Variation]
+    spec: AnalysisSpec,
+    correction: Correction,
+    path: str,
+    events: Any,
+    wanted: list[Variation],
+    shift: Variation,
 ) -> Factor:
-    correction = spec.corrections[position]
-    where = f"corrections[{position}] ({correction.name})"
+    where = place_of(correction, path)
     digest = spec.digests.get(correction.file or "", "")
 
     def value(choice: Choice) -> Floats:
@@ -169,14 +189,17 @@ def _correction_factor(
 
     mine = [one for one in wanted if one.source in sources_of(correction)]
     varied = {one.name: value(Choice(one.source, one.direction)) for one in mine}
-    return Factor(value(Choice()), varied)
+    moved = [one for one in linked_sources_of(correction) if one.varies_with == shift.source]
+    if not moved:
+        return Factor(value(Choice()), varied)
+    return Factor(value(Choice(moved[0].name, shift.direction)), varied)
 
 
 def _source_factor(source: Systematic, path: str, events: Any, mine: list[Variation]) -> Factor:
-    where = f"{path} ({source.name})"
+    where = place_of(source, path)
     varied = {}
     for one in mine:
-        result = call(varied_function(source, one), source.use, events, where)
+        result = systematic_value(source, one, events, where)
         varied[one.name] = per_event(result, len(events), "prod", where)
     return Factor(np.ones(len(events)), varied)
 

@@ -25,6 +25,7 @@ class Command:
 COMMANDS: Final = {
     "run": Command("run the whole chain of one configuration", "hepflow.cli.run"),
     "plan": Command("list the stages that a run would go through", "hepflow.cli.plan"),
+    "init": Command("write a folder with a small analysis to start from", "hepflow.cli.init"),
 }
 
 _DESCRIPTION: Final = "From collision events to a limit, with one configuration."

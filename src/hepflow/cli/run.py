@@ -67,12 +67,13 @@ def run_chain(
         raise
 
     from hepflow import pipeline
-    from hepflow.cli.summary import show_cutflows, show_summary, summarise
+    from hepflow.cli.summary import show_cutflows, show_stages, show_summary, summarise
 
     result = pipeline.run(configured, chosen)
     cpu_seconds = sum(os.times()[:4])  # own and of the workers, which have ended
     summary = summarise(result, cpu_seconds, time.perf_counter() - began)
     if options.json != "-":  # standard output is for the JSON then
         show_cutflows(result)
+        show_stages(result)
     show_summary(summary, options.json)
     return result.exit_status

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from hepflow.cli.endings import say
@@ -11,6 +12,8 @@ from hepflow.cli.output import show
 if TYPE_CHECKING:
     from hepflow.pipeline import RunResult
     from hepflow.records import FitResult, LimitResult
+
+_LOST_SHOWN = 5
 
 
 def summarise(result: RunResult, cpu_seconds: float, wall_seconds: float) -> dict[str, Any]:
@@ -32,11 +35,14 @@ def summarise(result: RunResult, cpu_seconds: float, wall_seconds: float) -> dic
     return {
         "exit_status": result.exit_status,
         "problems": list(result.problems),
+        "remarks": list(result.remarks),
+        "losses": [asdict(one) for one in result.losses],
         "expected_only": result.expected_only,
         "limit": _limit(result.limit),
         "fit": _fit(result.fit),
         "output_dir": str(output),
         "plots_dir": str(result.plots_dir.resolve()),
+        "stages": [asdict(one) for one in result.stages],
         "report": str(output / "report" / "run.json"),
         "cpu_seconds": round(cpu_seconds, 1),
         "wall_seconds": round(wall_seconds, 1),
@@ -57,12 +63,11 @@ def show_cutflows(result: RunResult) -> None:
     """
     if result.result is None:
         return
-    from hepflow.analysis.results import remarks_on
     from hepflow.histograms import cutflow_table
     from hepflow.logging import print_table
 
     histograms = result.result.histograms
-    caption = "; ".join(remarks_on(histograms)) or None
+    caption = "; ".join(result.remarks) or None
     for channel in histograms.channels:
         table = cutflow_table(histograms, channel)
         if table.processes:
@@ -74,6 +79,14 @@ def show_cutflows(result: RunResult) -> None:
                 right=table.processes,
                 caption=caption,
             )
+
+
+def show_stages(result: RunResult) -> None:
+    """Show which stages ran, and why."""
+    from hepflow.logging import print_table
+
+    rows = [(one.name, one.outcome, one.why) for one in result.stages]
+    print_table("Stages", ("stage", "", "why"), rows)
 
 
 def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -90,6 +103,8 @@ def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             (name, "observed " + ("not given" if observed is None else f"{observed:.4g}")),
             ("", f"expected {median:.4g} (68 %: {low:.4g} to {high:.4g})"),
         ]
+    lines += [("Note" if i == 0 else "", one) for i, one in enumerate(summary["remarks"])]
+    lines += [("Lost" if i == 0 else "", one) for i, one in enumerate(_lost(summary["losses"]))]
     seconds = f"{summary['cpu_seconds']:.1f} s CPU, workers included"
     return [
         *lines,
@@ -98,6 +113,16 @@ def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Report", summary["report"]),
         ("Time", f"{seconds}; {summary['wall_seconds']:.1f} s wall clock"),
     ]
+
+
+def _lost(losses: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What could not be processed, the first ones with their reasons."""
+    lines = []
+    for one in losses[:_LOST_SHOWN]:
+        part = f", {one['entrystart']} to {one['entrystop']}" if one["stage"] != "metadata" else ""
+        lines.append(f"{one['dataset']}: {one['file']}{part} ({one['stage']}: {one['reason']})")
+    more = len(losses) - len(lines)
+    return [*lines, f"and {more} more, see the report"] if more else lines
 
 
 def _limit(limit: LimitResult | None) -> dict[str, Any] | None:

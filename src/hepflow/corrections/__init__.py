@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from hepflow.corrections.files import Evaluator, evaluate, open_correction
-from hepflow.corrections.values import Choice, correction_values, per_event, sources_of
+from hepflow.corrections.random import inputs_of, random_normal, wants_random, with_file_index
+from hepflow.corrections.values import (
+    Choice,
+    correction_values,
+    linked_sources_of,
+    per_event,
+    sources_of,
+)
 
 __all__ = [
     "Choice",
     "Evaluator",
     "correction_values",
     "evaluate",
+    "inputs_of",
+    "linked_sources_of",
     "open_correction",
     "per_event",
+    "random_normal",
     "sources_of",
+    "wants_random",
+    "with_file_index",
 ]

@@ -11,7 +11,9 @@ from hepflow.histograms.files import (
     write_root,
 )
 from hepflow.histograms.fill import (
+    Owners,
     Rows,
+    Step,
     Values,
     empty_rows,
     fill_block,
@@ -26,7 +28,9 @@ __all__ = [
     "LOSSLESS_FILE",
     "ROOT_FILE",
     "CutflowTable",
+    "Owners",
     "Rows",
+    "Step",
     "Values",
     "cutflow_table",
     "empty_rows",

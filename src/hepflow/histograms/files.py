@@ -46,13 +46,19 @@ def write_root(histograms: HistogramSet, path: Path) -> Path:
     """Write one TH1D for each channel, observable, process and variation, flow included."""
     import uproot
 
+    axes = {axis: _to_taxis(axis) for axis in histograms.axes.values()}
     with atomic_writer(path) as temporary, uproot.recreate(temporary) as file:
-        for key, axis, template in _all_templates(histograms):
-            file[key] = _to_th1d(axis, template)
+        # at once: one by one, each would look whether the file describes its class already
+        file.update(
+            {
+                key: _to_th1d(axis, axes[axis], template)
+                for key, axis, template in _all_templates(histograms)
+            }
+        )
     return path
 
 
-def _to_th1d(axis: Axis, template: Any) -> Any:
+def _to_th1d(axis: Axis, taxis: Any, template: Any) -> Any:
     """Build a TH1D; entries are the effective number of entries, as there are weights."""
     import uproot
 
@@ -71,14 +77,21 @@ def _to_th1d(axis: Axis, template: Any) -> Any:
         fTsumwx=float((inner * centres).sum()),
         fTsumwx2=float((inner * centres**2).sum()),
         fSumw2=template.sumw2,
-        fXaxis=uproot.writing.identify.to_TAxis(
-            fName="xaxis",
-            fTitle=axis.label or axis.name,
-            fNbins=axis.n_bins,
-            fXmin=float(edges[0]),
-            fXmax=float(edges[-1]),
-            fXbins=None if _uniform(edges) else edges,
-        ),
+        fXaxis=taxis,
+    )
+
+
+def _to_taxis(axis: Axis) -> Any:
+    import uproot
+
+    edges = np.asarray(axis.edges, dtype=np.float64)
+    return uproot.writing.identify.to_TAxis(
+        fName="xaxis",
+        fTitle=axis.label or axis.name,
+        fNbins=axis.n_bins,
+        fXmin=float(edges[0]),
+        fXmax=float(edges[-1]),
+        fXbins=None if _uniform(edges) else edges,
     )
 
 
@@ -102,6 +115,7 @@ def write_lossless(histograms: HistogramSet, path: Path) -> Path:
         "luminosity": dict(histograms.luminosity),
         "ledger": histograms.ledger.to_json(),
         "process_of": dict(histograms.process_of),
+        "rescaled": dict(histograms.rescaled),
     }
     with (
         atomic_writer(path) as temporary,
@@ -156,6 +170,7 @@ def read_histograms(path: Path) -> HistogramSet:
         luminosity=meta["luminosity"],
         ledger=Ledger.from_json(meta["ledger"]),
         process_of=meta["process_of"],
+        rescaled=meta.get("rescaled", {}),  # absent in files of before there was one
     )
 
 

@@ -36,21 +36,43 @@ class Values:
 
 
 @dataclass(frozen=True)
+class Owners:
+    """Which part each event belongs to, where several parts are filled at once."""
+
+    index: NDArray[np.intp]  # shape (n_events,)
+    count: int  # number of parts
+
+    @classmethod
+    def one(cls, n_events: int) -> Owners:
+        """All events belong to one part."""
+        return cls(np.zeros(n_events, dtype=np.intp), 1)
+
+    def select(self, chosen: NDArray[Any] | slice) -> Owners:
+        """Owners of some of the events."""
+        return Owners(self.index[chosen], self.count)
+
+
+@dataclass(frozen=True)
 class Rows:
-    """Sums of some variations, a row each; a `Block` in the making."""
+    """Sums of some variations, a row each, for each part; `Block` in the making."""
 
     names: tuple[str, ...]
-    sumw: Floats  # shape (n_names, n_bins + 2)
-    sumw2: Floats  # shape (n_names, n_bins + 2)
+    sumw: Floats  # shape (n_parts, n_names, n_bins + 2)
+    sumw2: Floats  # shape (n_parts, n_names, n_bins + 2)
 
-    def as_block(self) -> Block:
-        """The block, once nominal is the first row."""
-        return Block(self.names, self.sumw, self.sumw2)
+    def only(self, names: tuple[str, ...]) -> Rows:
+        """Some of the rows."""
+        chosen = [self.names.index(name) for name in names]
+        return Rows(names, self.sumw[:, chosen], self.sumw2[:, chosen])
+
+    def as_block(self, part: int = 0) -> Block:
+        """The block of one part, once nominal is the first row."""
+        return Block(self.names, self.sumw[part], self.sumw2[part])
 
 
-def empty_rows(names: tuple[str, ...], axis: Axis) -> Rows:
+def empty_rows(names: tuple[str, ...], axis: Axis, n_parts: int = 1) -> Rows:
     """Rows without an entry."""
-    shape = (len(names), axis.n_bins + 2)
+    shape = (n_parts, len(names), axis.n_bins + 2)
     return Rows(names, np.zeros(shape), np.zeros(shape))
 
 
@@ -58,7 +80,7 @@ def join_rows(*parts: Rows) -> Rows:
     """Rows of several variations below each other."""
     names = tuple(name for part in parts for name in part.names)
     sumw, sumw2 = [part.sumw for part in parts], [part.sumw2 for part in parts]
-    return Rows(names, np.concatenate(sumw), np.concatenate(sumw2))
+    return Rows(names, np.concatenate(sumw, axis=1), np.concatenate(sumw2, axis=1))
 
 
 def observable_values(result: Any, length: int, where: str) -> Values:
@@ -104,26 +126,39 @@ def bin_indices(values: Floats, axis: Axis) -> NDArray[np.intp]:
     return np.searchsorted(np.asarray(axis.edges), values, side="right")
 
 
-def fill_block(values: Values, weights: Mapping[str, Floats], axis: Axis) -> Rows:
+def fill_block(
+    values: Values, weights: Mapping[str, Floats], axis: Axis, owners: Owners | None = None
+) -> Rows:
     """Fill the same events with several weights; bin indices are computed once.
+
+    Each part's sums are what they would be without the other parts, to the last bit.
 
     Parameters
     ----------
     weights
         Weights of the events by variation, nominal first.
+    owners
+        Which part each event belongs to; default all to one.
     """
-    indices = bin_indices(values.flat, axis)
-    rows = empty_rows(tuple(weights), axis)
+    owners = owners or Owners.one(len(next(iter(weights.values()))))
     size = axis.n_bins + 2
+    cells = values.spread(owners.index) * size + bin_indices(values.flat, axis)
+    rows = empty_rows(tuple(weights), axis, owners.count)
+    total = owners.count * size
     for row, weight in enumerate(weights.values()):
         each = values.spread(weight)
-        rows.sumw[row] = _sums(indices, each, size)
-        rows.sumw2[row] = _sums(indices, each * each, size)
+        rows.sumw[:, row] = _sums(cells, each, total).reshape(-1, size)
+        rows.sumw2[:, row] = _sums(cells, each * each, total).reshape(-1, size)
     return rows
 
 
 def fill_rows(
-    values: Values, weights: Floats, row: NDArray[np.intp], names: tuple[str, ...], axis: Axis
+    values: Values,
+    weights: Floats,
+    row: NDArray[np.intp],
+    names: tuple[str, ...],
+    axis: Axis,
+    owners: Owners,
 ) -> Rows:
     """Fill events of several variations in one pass.
 
@@ -133,12 +168,15 @@ def fill_rows(
         Weight of each event, shape (n_events,).
     row
         Variation of each event, as position in `names`, shape (n_events,).
+    owners
+        Which part each event belongs to.
     """
     size = axis.n_bins + 2
-    cells = values.spread(row) * size + bin_indices(values.flat, axis)
+    place = values.spread(owners.index * len(names) + row)
+    cells = place * size + bin_indices(values.flat, axis)
     each = values.spread(weights)
-    shape = (len(names), size)
-    total = len(names) * size
+    shape = (owners.count, len(names), size)
+    total = owners.count * len(names) * size
     return Rows(
         names,
         _sums(cells, each, total).reshape(shape),
@@ -150,11 +188,28 @@ def _sums(cells: NDArray[np.intp], weights: Floats, size: int) -> Floats:
     return np.asarray(np.bincount(cells, weights, minlength=size), dtype=np.float64)
 
 
-def fill_cutflow(steps: Sequence[tuple[str, NDArray[np.bool_], Floats]]) -> Cutflow:
-    """Count events after each cut; each step is (name, mask, weights)."""
-    return Cutflow(
-        names=tuple(name for name, _, _ in steps),
-        counts=np.array([int(mask.sum()) for _, mask, _ in steps], dtype=np.int64),
-        sumw=np.array([weight[mask].sum() for _, mask, weight in steps], dtype=np.float64),
-        sumw2=np.array([(weight[mask] ** 2).sum() for _, mask, weight in steps], dtype=np.float64),
-    )
+@dataclass(frozen=True)
+class Step:
+    """Events after a cut."""
+
+    name: str
+    weights: Floats  # of the events that passed, shape (n_passed,)
+    owners: Owners  # of these events
+
+
+def fill_cutflow(steps: Sequence[Step]) -> list[Cutflow]:
+    """Count events after each cut, one cutflow for each part."""
+    names = tuple(step.name for step in steps)
+    count = steps[0].owners.count
+    counts = [np.bincount(step.owners.index, minlength=count) for step in steps]
+    sumw = [_sums(step.owners.index, step.weights, count) for step in steps]
+    sumw2 = [_sums(step.owners.index, step.weights**2, count) for step in steps]
+    return [
+        Cutflow(
+            names=names,
+            counts=np.array([one[part] for one in counts], dtype=np.int64),
+            sumw=np.array([one[part] for one in sumw]),
+            sumw2=np.array([one[part] for one in sumw2]),
+        )
+        for part in range(count)
+    ]

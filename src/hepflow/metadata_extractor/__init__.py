@@ -1,12 +1,7 @@
 """What the files hold: entry ranges, numbers of events, sums of weights."""
 
-from hepflow.metadata_extractor.files import (
-    FileTask,
-    inspect_file,
-    step_size,
-    sum_of_runs,
-    work_steps,
-)
+from hepflow.events import sum_of_runs
+from hepflow.metadata_extractor.files import FileTask, inspect_file, work_steps
 from hepflow.metadata_extractor.generator import NanoAODMetadataGenerator
 from hepflow.metadata_extractor.shapes import (
     build_fileset,
@@ -23,7 +18,6 @@ __all__ = [
     "build_summary",
     "build_workitems",
     "inspect_file",
-    "step_size",
     "sum_of_runs",
     "work_steps",
     "workitem_from_json",

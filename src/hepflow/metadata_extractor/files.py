@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
-from hepflow.errors import MissingBranch, did_you_mean
-from hepflow.events import open_tree, read_columns
-from hepflow.records import FileInfo, WorkItem
+from hepflow.errors import MissingBranch, NormalisationError, UnreadableFile, did_you_mean
+from hepflow.events import OpenFile, name_in_file, open_tree
+from hepflow.records import FileInfo
+from hepflow.remote import is_remote, shown
 
 
 @dataclass(frozen=True)
@@ -22,81 +24,93 @@ class FileTask:
     tree: str
     weight_branch: str | None  # None for data
     chunk_size: int
+    branch_map: Mapping[str, str] = field(default_factory=dict, hash=False)  # wanted -> in the file
+    alternatives: tuple[str, ...] = ()  # further URLs of the same file, tried in turn
 
 
 def inspect_file(task: FileTask) -> FileInfo:
-    """Read the entry ranges and sums of weights of one file.
+    """Read the number of events and sums of weights of one file.
 
     Raises
     ------
     UnreadableFile, MissingTree, MissingBranch
         If the file cannot be used.
+    NormalisationError
+        If the branch of the generator weight does not hold one number for each event.
     """
-    tree = open_tree(task.path, task.tree)
-    count = int(tree.num_entries)
-    file_uuid, steps = work_steps(task, count)
-    item = WorkItem(task.dataset, task.path, task.tree, 0, count, file_uuid)
+    file = _open_one(task)
     return FileInfo(
         dataset=task.dataset,
-        path=task.path,
+        path=file.filename,
         tree=task.tree,
-        uuid=file_uuid,
-        nevts=count,
-        steps=steps,
-        sum_weights=_sum_of_events(tree, item, task.weight_branch),
-        runs_sum=None if task.weight_branch is None else sum_of_runs(tree.file.root_directory),
+        uuid=file.uuid,
+        nevts=file.num_entries,
+        steps=work_steps(file.num_entries, task.chunk_size),
+        sum_weights=_sum_of_events(file, task.weight_branch),
+        runs_sum=None if task.weight_branch is None else file.runs_sum,
     )
 
 
-def work_steps(task: FileTask, count: int) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """File's uuid and entry ranges, from coffea's preprocessing.
+def _open_one(task: FileTask) -> OpenFile:
+    """Open the file at the first of its URLs that can be read."""
+    failed: list[UnreadableFile] = []
+    for path in (task.path, *task.alternatives):
+        try:
+            return open_tree(path, task.tree, task.branch_map)
+        except UnreadableFile as error:
+            if not is_remote(path):
+                raise
+            failed.append(error)
+    if len(failed) == 1:
+        raise failed[0]
+    raise UnreadableFile("\n".join(str(one) for one in failed)) from failed[0]
 
-    `count` events are cut into ``n = max(round(count / chunk_size), 1)`` chunks of
-    ``ceil(count / n)``, or fewer where these are enough.
+
+def work_steps(count: int, chunk_size: int) -> tuple[tuple[int, int], ...]:
+    """Entry ranges of the work items of a file, as coffea cuts it.
+
+    ``n = max(round(count / chunk_size), 1)`` ranges of ``ceil(count / n)`` events: the last one
+    is shorter, and where these are enough there are fewer.
+
+    Parameters
+    ----------
+    count
+        Number of events in the file.
+    chunk_size
+        Events of a range (about).
+
+    Returns
+    -------
+    tuple of (first entry, one after the last)
+        One empty range where the file has no events.
+
+    Examples
+    --------
+    >>> work_steps(250, 100)
+    ((0, 125), (125, 250))
+    >>> work_steps(0, 100)
+    ((0, 0),)
     """
-    from coffea.dataset_tools import DataGroupSpec, preprocess
-
-    spec = DataGroupSpec({task.dataset: {"files": {task.path: task.tree}}})
-    ready, _ = preprocess(
-        spec,
-        step_size=step_size(count, task.chunk_size),
-        save_form=False,
-        scheduler="sync",
-        skip_bad_files=False,
-        allow_empty_datasets=True,
-    )
-    found = next(iter(ready[task.dataset].files.values()))
-    steps = tuple((int(start), int(stop)) for start, stop in found.steps if start < stop)
-    return str(found.uuid), steps or ((0, 0),)
+    if not count:
+        return ((0, 0),)
+    size = math.ceil(count / max(round(count / chunk_size), 1))
+    return tuple(pairwise([*range(0, count, size), count]))
 
 
-def step_size(count: int, wanted: int) -> float:
-    """Size to ask coffea for: it refuses its own steps where rounding puts some beyond the end."""
-    steps = max(round(count / wanted), 1)
-    size = math.ceil(count / steps)
-    return wanted if (steps - 1) * size < count or not count else count / math.ceil(count / size)
-
-
-def _sum_of_events(tree: Any, item: WorkItem, weight_branch: str | None) -> float:
+def _sum_of_events(file: OpenFile, weight_branch: str | None) -> float:
     if weight_branch is None:
-        return float(item.entrystop)
-    names = tree.keys(recursive=False)
-    if weight_branch not in names:
-        hint = did_you_mean(weight_branch, names)
+        return float(file.num_entries)
+    if weight_branch not in file.names:
+        theirs = name_in_file(weight_branch, file.branch_map)
+        hint = did_you_mean(theirs, file.columns.names)
         raise MissingBranch(
-            f"{item.filename}: there is no branch {weight_branch!r} with generator weights. {hint} "
+            f"{shown(file.filename)}: there is no branch {theirs!r} with generator weights. {hint} "
             "Set weight_branch, or is_data: True for data."
         )
-    weights = read_columns(tree, item, [weight_branch])[weight_branch]
+    weights = file.read([weight_branch], 0, file.num_entries)[weight_branch]
+    if weights.ndim != 1:
+        raise NormalisationError(
+            f"{shown(file.filename)}: the branch {weight_branch!r} is of type {weights.type}. "
+            "Expected one generator weight for each event; set weight_branch."
+        )
     return math.fsum(np.asarray(weights, dtype=np.float64))
-
-
-def sum_of_runs(root_directory: Any) -> float | None:
-    """Sum of ``genEventSumw`` over all rows of the Runs tree; None where there is none."""
-    if "Runs" not in root_directory.keys(cycle=False):
-        return None
-    runs = root_directory["Runs"]
-    for name in ("genEventSumw", "genEventSumw_"):
-        if name in runs.keys(recursive=False):
-            return math.fsum(np.asarray(runs[name].array(library="np"), dtype=np.float64))
-    return None

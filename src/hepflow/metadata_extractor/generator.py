@@ -10,10 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hepflow.datasets import ConfigurableDatasetManager, dataset_key, is_data, process_of
+from hepflow.datasets import ConfigurableDatasetManager, Group, is_data, process_of
 from hepflow.errors import FileListError, StorageError
 from hepflow.execution import Executor, Outcome, configured_executor
-from hepflow.execution.failures import raise_failures
+from hepflow.execution.failures import Policy, reason, settle
+from hepflow.file_lists import alternatives
 from hepflow.metadata_extractor.files import FileTask, inspect_file
 from hepflow.metadata_extractor.shapes import (
     Summary,
@@ -25,8 +26,9 @@ from hepflow.metadata_extractor.shapes import (
 )
 from hepflow.normalisation import check_runs
 from hepflow.output_manager import OutputDirectoryManager
-from hepflow.records import FileInfo, WorkItem
-from hepflow.schema import DatasetEntry
+from hepflow.records import FileInfo, Loss, WorkItem
+from hepflow.records.ledger import losses_in
+from hepflow.remote import identity, is_remote, shown
 from hepflow.storage import read_json, write_json
 
 _log = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ class NanoAODMetadataGenerator:
         Events of a work item (about); default ``preprocess.skimming.chunk_size``.
     read_from_cache
         Reuse what is known about files that did not change.
+    on_missing
+        What happens where files cannot be read, as ``execution.on_missing``; default ``fail``.
 
     Attributes
     ----------
@@ -58,6 +62,9 @@ class NanoAODMetadataGenerator:
         Entry ranges to process.
     nanoaods_summary : dict
         Events and sums of weights by process and variation.
+    losses : tuple of Loss
+        Files that cannot be read. They are also in ``fileset[key]["metadata"]["lost"]``; the
+        skim leaves out the datasets that are to be dropped for them.
     """
 
     def __init__(
@@ -68,15 +75,18 @@ class NanoAODMetadataGenerator:
         executor: Executor | None = None,
         chunk_size: int | None = None,
         read_from_cache: bool = True,
+        on_missing: Policy = "fail",
     ) -> None:
         self.dataset_manager = dataset_manager
         self.output_manager = output_manager
         self.executor = executor
         self.chunk_size = chunk_size or dataset_manager.section.effective_chunk_size
         self.read_from_cache = read_from_cache
+        self.on_missing = on_missing
         self.fileset: dict[str, Any] = {}
         self.workitems: list[WorkItem] = []
         self.nanoaods_summary: Summary = {}
+        self.losses: tuple[Loss, ...] = ()
 
     def run(
         self, identifiers: str | Sequence[str] | None = None, generate_metadata: bool = True
@@ -99,51 +109,50 @@ class NanoAODMetadataGenerator:
         ------
         FileListError
             If files are missing or listed twice.
-        ExecutionError
-            If files cannot be read; what was learned about the others is kept.
+        HepflowError
+            If files cannot be read and `on_missing` is ``fail``, or none can be read. What was
+            learned about the others is kept.
         NormalisationError
             If sums of weights contradict the Runs trees.
         """
         if not generate_metadata:
             return self._read_back()
         self.dataset_manager.prepare()
-        entries = self._entries(identifiers)
-        total = {dataset_key(one): len(self._all_files(one)) for one in entries}
-        tasks = [task for one in entries for task in self._tasks(one)]
-        check_disjoint(entries, tasks)
-        infos = self._inspect(tasks)
-        self._check_runs(entries, infos)
-        self.fileset = build_fileset(entries, infos, total)
+        groups = self._groups(identifiers)
+        files = {one.key: self.dataset_manager.all_files_of(one) for one in groups}
+        total = {key: len(found) for key, found in files.items()}
+        tasks = [task for one in groups for task in self._tasks(one, files[one.key])]
+        check_disjoint(groups, tasks)
+        infos, self.losses = self._inspect(tasks)
+        self._check_runs(groups, infos)
+        self.fileset = with_lost(build_fileset(groups, infos, total), self.losses)
         self.workitems = build_workitems(infos)
-        self.nanoaods_summary = build_summary(entries, infos)
+        self.nanoaods_summary = build_summary(groups, infos)
         self._write()
         return self.nanoaods_summary
 
-    def _entries(self, identifiers: str | Sequence[str] | None) -> list[DatasetEntry]:
+    def _groups(self, identifiers: str | Sequence[str] | None) -> list[Group]:
         names = [identifiers] if isinstance(identifiers, str) else identifiers
         processes = self.dataset_manager.list_processes() if names is None else list(names)
-        return [one for process in processes for one in self.dataset_manager.entries(process)]
+        return [one for process in processes for one in self.dataset_manager.groups(process)]
 
-    def _all_files(self, entry: DatasetEntry) -> list[str]:
-        from hepflow.datasets import resolve_files
-
-        return resolve_files(entry)
-
-    def _tasks(self, entry: DatasetEntry) -> list[FileTask]:
-        section = self.dataset_manager.section
+    def _tasks(self, group: Group, files: Sequence[str]) -> list[FileTask]:
+        section, entry = self.dataset_manager.section, group.entry
         weight = entry.weight_branch or section.effective_weight_branch
         return [
             FileTask(
-                dataset=dataset_key(entry),
+                dataset=group.key,
                 path=path,
                 tree=entry.tree_name or section.effective_tree_name,
                 weight_branch=None if is_data(entry) else weight,
                 chunk_size=self.chunk_size,
+                branch_map=dict(entry.branch_map),
+                alternatives=alternatives(path, entry.redirectors or ()),
             )
-            for path in self.dataset_manager.files_of(entry)
+            for path in files[: section.effective_max_files]
         ]
 
-    def _inspect(self, tasks: Sequence[FileTask]) -> list[FileInfo]:
+    def _inspect(self, tasks: Sequence[FileTask]) -> tuple[list[FileInfo], tuple[Loss, ...]]:
         known = self._known()
         found = {task: known[key] for task in tasks if (key := _cache_key(task)) in known}
         todo = [task for task in tasks if task not in found]
@@ -156,8 +165,11 @@ class NanoAODMetadataGenerator:
                 else:
                     failures.append(outcome)
         self._remember(found)
-        raise_failures(failures, "reading metadata", of=len(tasks))
-        return [found[task] for task in tasks]
+        lost = settle(failures, "reading metadata", of=len(tasks), policy=self.on_missing)
+        losses = tuple(
+            Loss(one.item.dataset, one.item.path, 0, 0, reason(one), "metadata") for one in lost
+        )
+        return [found[task] for task in tasks if task in found], losses
 
     def _cache_path(self) -> Path:
         return self.output_manager.get_metadata_dir() / "files.json"
@@ -179,14 +191,13 @@ class NanoAODMetadataGenerator:
         files = {_cache_key(task): asdict(info) for task, info in found.items()}
         write_json(self._cache_path(), {"format": CACHE_FORMAT, "files": files})
 
-    def _check_runs(self, entries: Iterable[DatasetEntry], infos: Sequence[FileInfo]) -> None:
-        for entry in entries:
-            if entry.sumw_source == "auto" and not is_data(entry):
-                key = dataset_key(entry)
-                both = [info for info in infos if info.dataset == key and info.runs_sum is not None]
+    def _check_runs(self, groups: Iterable[Group], infos: Sequence[FileInfo]) -> None:
+        for one in groups:
+            if one.entry.sumw_source == "auto" and not is_data(one.entry):
+                both = [i for i in infos if i.dataset == one.key and i.runs_sum is not None]
                 if both:
                     events = math.fsum(info.sum_weights for info in both)
-                    check_runs(entry.name, events, math.fsum(info.runs_sum or 0.0 for info in both))
+                    check_runs(one.stem, events, math.fsum(info.runs_sum or 0.0 for info in both))
 
     def _write(self) -> None:
         folder = self.output_manager.get_metadata_dir()
@@ -205,39 +216,57 @@ class NanoAODMetadataGenerator:
     def _read_back(self) -> Summary:
         folder = self.output_manager.get_metadata_dir()
         self.fileset = read_json(folder / "fileset.json", MADE_BY)
+        self.losses = losses_in(self.fileset)
         items = read_json(folder / "workitems.json", MADE_BY)
         self.workitems = [workitem_from_json(one) for one in items]
         self.nanoaods_summary = read_json(folder / "nanoaods.json", MADE_BY)
         return self.nanoaods_summary
 
 
-def check_disjoint(entries: Sequence[DatasetEntry], tasks: Sequence[FileTask]) -> None:
-    """Make sure that no file counts twice: in one process, or in the data.
+def with_lost(fileset: Mapping[str, Any], losses: Iterable[Loss]) -> dict[str, Any]:
+    """File set whose datasets say in their metadata which of their files cannot be read."""
+    lost: dict[str, list[dict[str, Any]]] = {}
+    for loss in losses:
+        lost.setdefault(loss.dataset, []).append(asdict(loss))
+    return {
+        key: {**one, "metadata": {**one["metadata"], "lost": lost[key]}} if key in lost else one
+        for key, one in fileset.items()
+    }
+
+
+def check_disjoint(groups: Sequence[Group], tasks: Sequence[FileTask]) -> None:
+    """Make sure that no file counts twice: in one variation of a process, or in the data.
 
     Raises
     ------
     FileListError
         If two datasets of a process, or two of collision data, hold the same file.
     """
-    group = {dataset_key(e): "data" if is_data(e) else process_of(e) for e in entries}
-    first: dict[tuple[str, str], str] = {}
+    group = {
+        one.key: ("data", "")
+        if is_data(one.entry)
+        else (process_of(one.entry), one.entry.variation)
+        for one in groups
+    }
+    first: dict[tuple[tuple[str, str], str], str] = {}
     for task in tasks:
-        path = task.path if "://" in task.path else os.path.realpath(task.path)
+        path = identity(task.path) if is_remote(task.path) else os.path.realpath(task.path)
         known = first.setdefault((group[task.dataset], path), task.dataset)
         if known != task.dataset:
             raise FileListError(
-                f"{task.path} is in the datasets {known!r} and {task.dataset!r}, and its events "
-                "would count twice. Take it off one of them."
+                f"{shown(task.path)} is in the datasets {known!r} and {task.dataset!r}, and its "
+                "events would count twice. Take it off one of them."
             )
 
 
 def _cache_key(task: FileTask) -> str:
     """What must not have changed for a file's metadata to be reused."""
-    stamp = ""
-    if "://" not in task.path:
+    stamp, path = "", identity(task.path) if is_remote(task.path) else task.path
+    if not is_remote(task.path) and Path(task.path).exists():
         status = Path(task.path).stat()
         stamp = f"{status.st_size}:{status.st_mtime_ns}"
-    parts = (task.dataset, task.path, task.tree, task.weight_branch, task.chunk_size, stamp)
+    names = ",".join(f"{wanted}={theirs}" for wanted, theirs in sorted(task.branch_map.items()))
+    parts = (task.dataset, path, task.tree, task.weight_branch, task.chunk_size, names, stamp)
     return "|".join(str(part) for part in parts)
 
 

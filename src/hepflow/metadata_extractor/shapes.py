@@ -9,31 +9,38 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hepflow.datasets import dataset_key, is_data, process_of
+from hepflow.datasets import Group, is_data, process_of
 from hepflow.records import FileInfo, WorkItem
-from hepflow.schema import DatasetEntry
 
 Summary = dict[str, dict[str, dict[str, Any]]]
 
 
 def build_fileset(
-    entries: Sequence[DatasetEntry], infos: Sequence[FileInfo], total: Mapping[str, int]
+    groups: Sequence[Group], infos: Sequence[FileInfo], total: Mapping[str, int]
 ) -> dict[str, Any]:
     """Files and metadata by dataset key, in coffea's shape."""
+    found = _by_dataset(infos)
     return {
-        dataset_key(entry): {
-            "files": {one.path: one.tree for one in infos if one.dataset == dataset_key(entry)},
+        group.key: {
+            "files": {one.path: one.tree for one in found.get(group.key, ())},
             "metadata": {
-                "process": process_of(entry),
-                "variation": entry.variation,
-                "xsec": entry.cross_section,
-                "is_data": is_data(entry),
-                "year": entry.year,
-                "n_files": total[dataset_key(entry)],
+                "process": process_of(group.entry),
+                "variation": group.entry.variation,
+                "xsec": group.cross_section,
+                "is_data": is_data(group.entry),
+                "year": group.year,
+                "n_files": total[group.key],
             },
         }
-        for entry in entries
+        for group in groups
     }
+
+
+def _by_dataset(infos: Sequence[FileInfo]) -> dict[str, list[FileInfo]]:
+    found: dict[str, list[FileInfo]] = {}
+    for info in infos:
+        found.setdefault(info.dataset, []).append(info)
+    return found
 
 
 def build_workitems(infos: Sequence[FileInfo]) -> list[WorkItem]:
@@ -53,33 +60,33 @@ def build_workitems(infos: Sequence[FileInfo]) -> list[WorkItem]:
     ]
 
 
-def build_summary(entries: Sequence[DatasetEntry], infos: Sequence[FileInfo]) -> Summary:
+def build_summary(groups: Sequence[Group], infos: Sequence[FileInfo]) -> Summary:
     """Events and sums of weights by process and variation; totals by key where several."""
+    found = _by_dataset(infos)
+    keys: dict[tuple[str, str], list[str]] = {}
+    for group in groups:
+        place = (process_of(group.entry), group.entry.variation)
+        keys.setdefault(place, []).append(group.key)
     summary: Summary = {}
-    for process in dict.fromkeys(process_of(entry) for entry in entries):
-        for variation in dict.fromkeys(e.variation for e in entries if process_of(e) == process):
-            keys = [
-                dataset_key(one)
-                for one in entries
-                if process_of(one) == process and one.variation == variation
-            ]
-            mine = [info for info in infos if info.dataset in keys]
-            events = {key: sum(i.nevts for i in mine if i.dataset == key) for key in keys}
-            sums = {key: math.fsum(i.sum_weights for i in mine if i.dataset == key) for key in keys}
-            several = len(keys) > 1
-            summary.setdefault(process, {})[variation] = {
-                "files": [
-                    {
-                        "path": info.path,
-                        "nevts": info.nevts,
-                        "sum_weights": info.sum_weights,
-                        "dataset": info.dataset,
-                    }
-                    for info in mine
-                ],
-                "nevts_total": events if several else events[keys[0]],
-                "sum_weights_total": sums if several else sums[keys[0]],
-            }
+    for (process, variation), mine in keys.items():
+        files = {key: found.get(key, []) for key in mine}
+        events = {key: sum(one.nevts for one in files[key]) for key in mine}
+        sums = {key: math.fsum(one.sum_weights for one in files[key]) for key in mine}
+        several = len(mine) > 1
+        summary.setdefault(process, {})[variation] = {
+            "files": [
+                {
+                    "path": info.path,
+                    "nevts": info.nevts,
+                    "sum_weights": info.sum_weights,
+                    "dataset": info.dataset,
+                }
+                for key in mine
+                for info in files[key]
+            ],
+            "nevts_total": events if several else events[mine[0]],
+            "sum_weights_total": sums if several else sums[mine[0]],
+        }
     return summary
 
 

@@ -13,7 +13,7 @@ from hepflow.records.histograms import (
 from hepflow.records.ledger import DatasetTotals, Ledger, Loss, PartCounts
 from hepflow.records.prediction import ChannelPrediction, Prediction
 from hepflow.records.results import FitResult, LimitResult, LimitScan, Significance
-from hepflow.records.variation import NOMINAL, Variation
+from hepflow.records.variation import NOMINAL, Source, Variation
 
 __all__ = [
     "NOMINAL",
@@ -34,6 +34,7 @@ __all__ = [
     "Prediction",
     "RawHistograms",
     "Significance",
+    "Source",
     "Template",
     "Variation",
     "WorkItem",

@@ -25,6 +25,10 @@ class Dataset:
     weight_branch: str | None  # None for data
     sumw_source: str  # "auto", "events" or "runs"
     lumi_mask: str | None  # path of the certified list; data only
+    slice: str = ""  # name of its slice; "" where its dataset has none
+    branch_map: Mapping[str, str] = field(default_factory=dict, hash=False)  # wanted -> in the file
+    replaces: tuple[str, ...] = ()  # keys of nominal datasets; of an alternative sample only
+    duplicates: str = "keep"  # "once", "refuse" or "keep"; data only
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,10 @@ class Template:
     def folded(self) -> Template:
         """Under- and overflow added to the edge bins (and set to zero)."""
         return Template(fold_flow(self.sumw), fold_flow(self.sumw2))
+
+    def scaled(self, factor: float) -> Template:
+        """Weights times `factor`, squared weights times its square."""
+        return Template(self.sumw * factor, self.sumw2 * factor**2)
 
     @property
     def values(self) -> Floats:
@@ -100,6 +104,32 @@ class Block:
             return self
         rows = [self.row(name) for name in variations]
         return Block(variations, self.sumw[rows], self.sumw2[rows])
+
+    def with_row(self, variation: str, template: Template) -> Block:
+        """The same block with one more variation, or another template for it."""
+        if variation in self.variations:
+            sumw, sumw2 = self.sumw.copy(), self.sumw2.copy()
+            row = self.variations.index(variation)
+            sumw[row], sumw2[row] = template.sumw, template.sumw2
+            return Block(self.variations, sumw, sumw2)
+        return Block(
+            (*self.variations, variation),
+            np.vstack([self.sumw, template.sumw]),
+            np.vstack([self.sumw2, template.sumw2]),
+        )
+
+    def reflected(self, source: str) -> Block:
+        """The side of a source that is missing, as the other one reflected about nominal.
+
+        Its squared weights are those of the other side, whose statistics it has.
+        """
+        there = [side for side in ("up", "down") if f"{source}_{side}" in self.variations]
+        if len(there) != 1:
+            return self
+        one, nominal = self.template(f"{source}_{there[0]}"), self.template()
+        other = "down" if there[0] == "up" else "up"
+        mirrored = Template(2.0 * nominal.sumw - one.sumw, one.sumw2)
+        return self.with_row(f"{source}_{other}", mirrored)
 
     def __add__(self, other: Block) -> Block:
         """Sum over the union of the variations."""
@@ -183,6 +213,34 @@ class RawHistograms:
             self.ledger + other.ledger,
         )
 
+    def of_channel(self, channel: str) -> RawHistograms:
+        """Only what belongs to one channel; the ledger is that of all."""
+        return RawHistograms(
+            {key: axis for key, axis in self.axes.items() if key[0] == channel},
+            {key: block for key, block in self.blocks.items() if key[0] == channel},
+            {key: flow for key, flow in self.cutflows.items() if key[0] == channel},
+            self.ledger,
+        )
+
+
+def merge_raw(parts: Sequence[RawHistograms], axes: Mapping[AxisKey, Axis]) -> RawHistograms:
+    """Sum of disjoint parts, in their order, with one pass over their ledgers.
+
+    Raises
+    ------
+    ValueError
+        If two of them hold the same entry range, which would count twice.
+    """
+    blocks: dict[BlockKey, Block] = {}
+    cutflows: dict[CutflowKey, Cutflow] = {}
+    for part in parts:
+        axes = merge_axes(axes, part.axes)
+        for key, block in part.blocks.items():
+            blocks[key] = blocks[key] + block if key in blocks else block
+        for place, flow in part.cutflows.items():
+            cutflows[place] = cutflows[place] + flow if place in cutflows else flow
+    return RawHistograms(axes, blocks, cutflows, Ledger.merged([part.ledger for part in parts]))
+
 
 @dataclass(frozen=True)
 class HistogramSet:
@@ -195,6 +253,9 @@ class HistogramSet:
     luminosity: Mapping[str, float]  # [1/pb] by year; key "" without years
     ledger: Ledger
     process_of: Mapping[str, str]  # dataset key -> process
+    rescaled: Mapping[str, float] = field(default_factory=dict)
+    # dataset key of incomplete data -> fraction of its year's luminosity that was processed;
+    # simulation and `luminosity` are scaled to that
 
     def __add__(self, other: HistogramSet) -> HistogramSet:
         """Sum of two sets, such as two years; missing variations read as nominal."""
@@ -209,6 +270,7 @@ class HistogramSet:
             {**self.luminosity, **other.luminosity},
             self.ledger + other.ledger,
             {**self.process_of, **other.process_of},
+            {**self.rescaled, **other.rescaled},
         )
 
     @property

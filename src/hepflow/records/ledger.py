@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+_COMPLETE = 1.0 - 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,22 @@ class Loss:
     entrystart: int
     entrystop: int
     reason: str
+    stage: str = ""  # "metadata", "skim" or "histograms"
+    file_nevts: int | None = None  # events in the file; None where it could not be read at all
+
+    @property
+    def item_key(self) -> tuple[str, str, int, int]:
+        """Identity of the entry range, as of `PartCounts`."""
+        return (self.dataset, self.file, self.entrystart, self.entrystop)
+
+
+def losses_in(fileset: Mapping[str, Any]) -> tuple[Loss, ...]:
+    """Files that could not be read, as a file set says in the metadata of its datasets."""
+    return tuple(
+        Loss(**loss)
+        for one in fileset.values()
+        for loss in (one.get("metadata") or {}).get("lost", ())
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +102,46 @@ class Ledger:
             files_expected={**self.files_expected, **other.files_expected},
         )
 
+    @classmethod
+    def merged(cls, ledgers: Iterable[Ledger]) -> Ledger:
+        """Union of ledgers of disjoint parts, in one pass.
+
+        Raises
+        ------
+        ValueError
+            If two of them hold the same entry range.
+        """
+        parts: dict[tuple[str, str, int, int], PartCounts] = {}
+        losses: dict[Loss, None] = {}
+        events: dict[str, dict[str, int]] = {}
+        sums: dict[str, dict[str, float]] = {}
+        expected: dict[str, int] = {}
+        for one in ledgers:
+            twice = parts.keys() & one.parts.keys()
+            if twice:
+                raise ValueError(f"the part {min(twice)} is in both histograms")
+            parts.update(one.parts)
+            losses.update(dict.fromkeys(one.losses))
+            for dataset, files in one.file_events.items():
+                events.setdefault(dataset, {}).update(files)
+            for dataset, runs in one.runs_sums.items():
+                sums.setdefault(dataset, {}).update(runs)
+            expected.update(one.files_expected)
+        return cls(parts, tuple(losses), events, sums, expected)
+
+    def with_losses(self, losses: Iterable[Loss]) -> Ledger:
+        """The same with these losses, and what they tell about their files."""
+        lost = tuple(losses)
+        sizes: dict[str, dict[str, int]] = {}
+        for one in lost:
+            if one.file_nevts is not None:
+                sizes.setdefault(one.dataset, {})[one.file] = one.file_nevts
+        return replace(
+            self,
+            losses=tuple(dict.fromkeys((*self.losses, *lost))),
+            file_events=_merge_nested(sizes, self.file_events),
+        )
+
     def datasets(self) -> tuple[str, ...]:
         """Keys of the datasets with at least one part, sorted."""
         return tuple(sorted({part.dataset for part in self.parts.values()}))
@@ -101,8 +159,32 @@ class Ledger:
             sum_signs=math.fsum(part.sum_signs for part in parts),
         )
 
+    def dropped(self) -> tuple[str, ...]:
+        """Keys of the datasets that lost something and of which no part is left, sorted."""
+        return tuple(sorted({loss.dataset for loss in self.losses} - set(self.datasets())))
+
+    def lost_events(self, dataset: str) -> float:
+        """Events of a dataset that were lost.
+
+        A file that could not be read counts as many as the others hold on average.
+        """
+        sizes = self.file_events.get(dataset, {}).values()
+        mean = sum(sizes) / len(sizes) if sizes else 0.0
+        return sum(
+            mean if loss.file_nevts is None else loss.entrystop - loss.entrystart
+            for loss in self.losses
+            if loss.dataset == dataset
+        )
+
+    def incomplete(self, datasets: Iterable[str]) -> dict[str, float]:
+        """Those of the datasets that were not processed in full, with the fraction that was."""
+        fractions = {name: self.fraction(name) for name in datasets}
+        return {name: one for name, one in fractions.items() if one < _COMPLETE}
+
     def fraction(self, dataset: str) -> float:
         """Processed part of the dataset: events of the files used times files used."""
+        if self.losses and dataset in self.dropped():
+            return 0.0
         files = self.file_events.get(dataset, {})
         expected = sum(files.values())
         by_events = self.totals(dataset).nevts / expected if expected else 1.0

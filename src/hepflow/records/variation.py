@@ -1,26 +1,57 @@
-"""What a variation is: a source moved in one direction."""
+"""What a variation is, and the source that it belongs to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Direction = Literal["nominal", "up", "down"]
 Kind = Literal["nominal", "weight", "object"]
+SourceKind = Literal["weight", "object", "normalisation", "sample"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Variation:
     """One way to look at the events: nominal, or one source moved up or down."""
 
-    source: str  # "muon_id_sf", "jes_pileup"; "" for nominal
+    source: str  # as declared: "muon_id_sf", "jes_pileup"; "" for nominal
     direction: Direction
     kind: Kind
+    year: str = ""  # of a source that is a nuisance of its own in each year
+
+    @property
+    def parameter(self) -> str:
+        """Nuisance parameter of the source: its name, with the year where it has its own."""
+        return f"{self.source}_{self.year}" if self.year else self.source
 
     @property
     def name(self) -> str:
         """Name on the variation axis: ``nominal`` or ``<source>_up`` / ``<source>_down``."""
-        return "nominal" if self.kind == "nominal" else f"{self.source}_{self.direction}"
+        return "nominal" if self.kind == "nominal" else f"{self.parameter}_{self.direction}"
 
 
 NOMINAL = Variation("", "nominal", "nominal")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source of uncertainty, declared once for filling, bands and fit."""
+
+    name: str  # nuisance parameter, with the year where each has its own
+    kind: SourceKind
+    processes: tuple[str, ...]  # simulated processes that it moves
+    channels: tuple[str, ...] | None = None  # None: all
+    symmetrise: bool = False  # a missing side is the other one reflected about nominal
+    sizes: Mapping[str, float] = field(default_factory=dict, hash=False)
+    # relative size by key of a nominal dataset; of a normalisation source only
+    size: float | None = None  # the size that all datasets of the processes share; else templates
+
+    @property
+    def makes_templates(self) -> bool:
+        """Whether the source has templates; else it moves whole processes by `size`."""
+        return self.kind != "normalisation" or self.size is None
+
+    def acts_in(self, channel: str) -> bool:
+        """Whether the source moves the templates of a channel."""
+        return self.channels is None or channel in self.channels

@@ -99,6 +99,9 @@ def place(value: Any, path: str) -> None:
     elif isinstance(value, list):
         for i, one in enumerate(value):
             place(one, f"{path}[{i}]")
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            place(one, f"{path}.{name}")
 
 
 def plain(value: Any) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from hepflow.schema.base import Functor, Section
-from hepflow.schema.fields import Binning, Columns, Function, Name, Names, not_yet
+from hepflow.schema.fields import Binning, Columns, Function, Name, Names
 
 
 class Cut(Functor):
@@ -36,12 +36,6 @@ class Observable(Functor):
     label: str = Field("", description="Axis title with unit; default the name")
 
 
-Kind = Annotated[
-    Literal["signal", "control"],
-    not_yet({"validation": "validation regions do not exist yet"}),
-]
-
-
 class Channel(Section):
     """A region of phase space."""
 
@@ -49,7 +43,9 @@ class Channel(Section):
 
     name: Name = Field(description="Unique name of the region")
     label: str = Field("", description="Title on plots; default the name and the kind")
-    kind: Kind = Field("signal", description="Signal or control region; both enter the fit")
+    kind: Literal["signal", "control", "validation"] = Field(
+        "signal", description="Signal and control regions enter the fit; validation ones do not"
+    )
     selection: Selection | None = Field(None, description="Default: all events of the baseline")
     observables: list[Observable] = Field(min_length=1, description="What is histogrammed")
     fit_observable: str = Field(description="Observable whose histogram enters the fit")

@@ -7,28 +7,46 @@ run beside pydantic's own checks and everything is reported at once.
 from __future__ import annotations
 
 from hepflow.errors import Problem
-from hepflow.schema import checks_datasets, checks_names, checks_parts
+from hepflow.schema import (
+    checks_datasets,
+    checks_names,
+    checks_parts,
+    checks_samples,
+    checks_sources,
+)
 from hepflow.schema.tree import Check, Tree
 
 CHECKS: tuple[Check, ...] = (
     checks_datasets.datasets_complete,
+    checks_datasets.slices_sensible,
+    checks_datasets.keys_unique,
     checks_datasets.one_kind_a_process,
+    checks_samples.alternatives_sensible,
     checks_datasets.luminosity_by_year,
     checks_names.unique_names,
     checks_names.parameter_names,
+    checks_names.same_in_all_years,
+    checks_names.linked_sources,
     checks_names.fit_observables,
     checks_names.known_processes,
     checks_names.known_channels,
-    checks_names.known_columns,
     checks_parts.selections_complete,
     checks_parts.ghosts_sensible,
-    checks_parts.corrections_complete,
-    checks_parts.systematics_complete,
+    checks_sources.corrections_complete,
+    checks_sources.systematics_complete,
+    checks_samples.samples_complete,
     checks_parts.norm_factors_sensible,
+    checks_parts.executors_sensible,
     checks_parts.switches_sensible,
+    checks_names.known_columns,  # last: that a field has no effect says more
+    checks_datasets.sections_by_year,
 )
 
 
 def cross_checks(tree: Tree) -> list[Problem]:
-    """Run all checks on a configuration given as plain containers."""
-    return [problem for check in CHECKS for problem in check(tree)]
+    """Run all checks on a configuration given as plain containers; one problem for each path."""
+    found: dict[str, Problem] = {}
+    for check in CHECKS:
+        for problem in check(tree):
+            found.setdefault(problem.path, problem)
+    return list(found.values())

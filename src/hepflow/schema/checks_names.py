@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hepflow.errors import Problem, did_you_mean
-from hepflow.schema.checks_datasets import data_processes, processes_of
-from hepflow.schema.tree import Problems, Rows, Tree, entries, given, section, texts
+from hepflow.schema.checks_datasets import data_processes, processes_of, years_of
+from hepflow.schema.tree import Problems, Rows, Tree, by_year, entries, given, section, texts
 
 
 def _repeated(where: str, rows: Rows) -> Problems:
@@ -25,8 +25,9 @@ def _repeated(where: str, rows: Rows) -> Problems:
 def unique_names(tree: Tree) -> Problems:
     """Names of datasets, channels, observables, cuts and corrections."""
     yield from _repeated("datasets.datasets", entries(tree, "datasets", "datasets"))
-    for name in ("channels", "corrections"):
-        yield from _repeated(name, entries(tree, name))
+    yield from _repeated("channels", entries(tree, "channels"))
+    for where, rows in lists_of(tree, "corrections"):
+        yield from _repeated(where, rows)
     yield from _repeated("baseline_selection.cuts", entries(tree, "baseline_selection", "cuts"))
     for i, channel in entries(tree, "channels"):
         where = f"channels[{i}]"
@@ -34,28 +35,115 @@ def unique_names(tree: Tree) -> Problems:
         yield from _repeated(f"{where}.selection.cuts", entries(channel, "selection", "cuts"))
 
 
+def lists_of(tree: Tree, name: str) -> list[tuple[str, Rows]]:
+    """Path and entries of each list of a section that may be by year."""
+    content = tree.get(name)
+    if isinstance(content, Mapping):
+        return [(f"{name}.{year}", entries(content, year)) for year in content]
+    return [(name, entries(tree, name))]
+
+
 def parameter_names(tree: Tree) -> Problems:
-    """A nuisance parameter's or norm factor's name belongs to one source."""
-    first: dict[str, str] = {}
-    for path, name in _parameters(tree):
+    """A nuisance parameter's or norm factor's name belongs to one source, in each year."""
+    first: dict[str, dict[str | None, str]] = {}  # name -> year (None: all) -> where
+    rows = list(_parameters(tree))
+    for path, year, name in [*rows, *_of_years(tree, rows)]:
         if not isinstance(name, str):
             continue
-        if name in first:
-            message = f"the source {name!r} is declared already at {first[name]}."
+        places = first.setdefault(name, {})
+        known = next(iter(places.values()), None) if year is None else None
+        known = known or places.get(year) or places.get(None)
+        if known:
+            message = f"the source {name!r} is declared already at {known}."
             yield Problem(path, message, "Names of parameters must be unique.")
-        first.setdefault(name, path)
+        places.setdefault(year, path)
 
 
-def _parameters(tree: Tree) -> Iterator[tuple[str, Any]]:
-    for i, one in entries(tree, "corrections"):
-        if given(one.get("up_and_down_idx")):
-            yield f"corrections[{i}].name", one.get("name")
-        for j, source in entries(one, "uncertainty_sources"):
-            yield f"corrections[{i}].uncertainty_sources[{j}].name", source.get("name")
-    for i, one in entries(tree, "systematics"):
-        yield f"systematics[{i}].name", one.get("name")
+def _parameters(tree: Tree) -> Iterator[tuple[str, str | None, Any]]:
+    for path, year, one in _sources(tree):
+        yield f"{path}.name", year, one.get("name")
     for i, one in entries(tree, "statistics", "norm_factors"):
-        yield f"statistics.norm_factors[{i}].name", one.get("name")
+        yield f"statistics.norm_factors[{i}].name", None, one.get("name")
+
+
+def _sources(tree: Tree) -> Iterator[tuple[str, str | None, Mapping[str, Any]]]:
+    """Path, year (None for all) and mapping of everything that makes a source."""
+    for path, year, one in by_year(tree, "corrections"):
+        if given(one.get("up_and_down_idx")):
+            yield path, year, one
+        for j, source in entries(one, "uncertainty_sources"):
+            yield f"{path}.uncertainty_sources[{j}]", year, source
+    for path, year, one in by_year(tree, "systematics"):
+        yield path, year, one
+
+
+def _of_years(
+    tree: Tree, rows: list[tuple[str, str | None, Any]]
+) -> Iterator[tuple[str, str | None, str]]:
+    """Names with the year, of sources that have a parameter in each, that others have too."""
+    plain = {name for _, _, name in rows if isinstance(name, str)}
+    for path, year, one in _sources(tree):
+        if one.get("correlation") == "uncorrelated":
+            for each in years_of(tree) if year is None else [year]:
+                name = f"{one.get('name')}_{each}"
+                if name in plain:
+                    yield f"{path}.name", None, name
+
+
+_ALIKE = ("type", "channels", "symmetrise", "correlation")
+_ALIKE_SOURCE = ("symmetrise", "correlation", "varies_with")
+_UNSAID = {"symmetrise": False, "correlation": "correlated"}  # what a field says by default
+
+
+def same_in_all_years(tree: Tree) -> Problems:
+    """What has one name in several years is one source: it says the same about itself."""
+    first: dict[tuple[bool, str], tuple[str, Mapping[str, Any]]] = {}
+    for path, year, one in _sources(tree):
+        name, own = one.get("name"), path.startswith("systematics")
+        if not isinstance(name, str) or year is None:
+            continue
+        where, other = first.setdefault((own, name), (path, one))
+        for field in _ALIKE if own else _ALIKE_SOURCE:
+            if one.get(field, _UNSAID.get(field)) != other.get(field, _UNSAID.get(field)):
+                message = f"differs from {where}.{field}, a source of the same name."
+                yield Problem(f"{path}.{field}", message, "Say the same, or give another name.")
+
+
+def linked_sources(tree: Tree) -> Problems:
+    """A source that moves with another names an object source of its year."""
+    objects: dict[str | None, set[str]] = {}
+    for _, year, one in by_year(tree, "corrections"):
+        if one.get("type") == "object":
+            names = [source.get("name") for _, source in entries(one, "uncertainty_sources")]
+            own = [one.get("name")] if given(one.get("up_and_down_idx")) else []
+            objects.setdefault(year, set()).update(str(name) for name in [*names, *own])
+    for _, year, one in by_year(tree, "systematics"):
+        if one.get("type") == "object":
+            objects.setdefault(year, set()).add(str(one.get("name")))
+    for path, year, one in by_year(tree, "corrections"):
+        known = objects.get(year, set()) | objects.get(None, set())
+        if year is None:
+            known = set().union(*objects.values()) if objects else set()
+        yield from _linked(one, path, known)
+
+
+def _linked(one: Mapping[str, Any], path: str, known: set[str]) -> Problems:
+    """Links of one correction to object sources, each of which moves its value once."""
+    first: dict[str, int] = {}
+    for j, source in entries(one, "uncertainty_sources"):
+        linked = source.get("varies_with")
+        where = f"{path}.uncertainty_sources[{j}].varies_with"
+        if not isinstance(linked, str):
+            continue
+        if one.get("type") == "object":
+            yield Problem(where, "only a source of an event correction moves with another.")
+        elif linked not in known:
+            hint = did_you_mean(linked, known)
+            yield Problem(where, f"there is no object source {linked!r}.", hint)
+        elif linked in first:
+            message = f"uncertainty_sources[{first[linked]}] moves with {linked!r} already."
+            yield Problem(where, message, "The correction has one value then: keep one source.")
+        first.setdefault(linked, j)
 
 
 def fit_observables(tree: Tree) -> Problems:
@@ -74,10 +162,10 @@ def _process_lists(tree: Tree) -> Iterator[tuple[str, Any, bool]]:
     yield "general.processes", section(tree, "general").get("processes"), True
     for name in ("process_order", "signal_processes"):
         yield f"plotting.{name}", section(tree, "plotting").get(name), name == "process_order"
-    for i, one in entries(tree, "corrections"):
-        yield f"corrections[{i}].applies_to", one.get("applies_to"), False
-    for i, one in entries(tree, "systematics"):
-        yield f"systematics[{i}].processes", one.get("processes"), False
+    for path, _, one in by_year(tree, "corrections"):
+        yield f"{path}.applies_to", one.get("applies_to"), False
+    for path, _, one in by_year(tree, "systematics"):
+        yield f"{path}.processes", one.get("processes"), False
     for i, one in entries(tree, "statistics", "norm_factors"):
         yield f"statistics.norm_factors[{i}].processes", one.get("processes"), False
 
@@ -104,12 +192,43 @@ def known_processes(tree: Tree) -> Problems:
 
 
 def known_channels(tree: Tree) -> Problems:
-    """Channels that ``general.channels`` selects exist."""
-    known = [str(one.get("name")) for _, one in entries(tree, "channels")]
-    for j, name in texts(section(tree, "general").get("channels")):
-        if name not in known:
-            hint = did_you_mean(name, known)
-            yield Problem(f"general.channels[{j}]", f"there is no channel {name!r}.", hint)
+    """Channels that other sections name exist, and their observables."""
+    rows = {str(one.get("name")): one for _, one in entries(tree, "channels")}
+    for where, name in _channel_names(tree):
+        if name not in rows:
+            hint = did_you_mean(name, rows)
+            yield Problem(where, f"there is no channel {name!r}.", hint)
+    for i, one in entries(tree, "general", "blind"):
+        yield from _blind(one, f"general.blind[{i}]", rows)
+
+
+def _channel_names(tree: Tree) -> Iterator[tuple[str, str]]:
+    general = section(tree, "general")
+    for j, name in texts(general.get("channels")):
+        yield f"general.channels[{j}]", name
+    blind = general.get("blind")
+    for i, one in enumerate(blind if isinstance(blind, (list, tuple)) else ()):
+        if isinstance(one, str):
+            yield f"general.blind[{i}]", one
+        elif isinstance(one, Mapping) and isinstance(one.get("channel"), str):
+            yield f"general.blind[{i}].channel", one["channel"]
+    for path, _, one in by_year(tree, "systematics"):
+        for j, name in texts(one.get("channels")):
+            yield f"{path}.channels[{j}]", name
+
+
+def _blind(one: Mapping[str, Any], where: str, channels: Mapping[str, Any]) -> Problems:
+    observable, bounds = one.get("observable"), one.get("range")
+    if given(observable) != given(bounds):
+        field = "range" if given(observable) else "observable"
+        message = "missing. A blind range is one of an observable."
+        yield Problem(f"{where}.{field}", message, "Give both, or only the channel.")
+    channel = channels.get(str(one.get("channel")))
+    if channel is not None and isinstance(observable, str):
+        names = [str(other.get("name")) for _, other in entries(channel, "observables")]
+        if observable not in names:
+            message = f"{observable!r} is not an observable of this channel."
+            yield Problem(f"{where}.observable", message, did_you_mean(observable, names))
 
 
 def known_columns(tree: Tree) -> Problems:
@@ -134,15 +253,19 @@ def known_columns(tree: Tree) -> Problems:
 def _columns(tree: Tree) -> Iterator[tuple[str, str]]:
     """Path and object of each column that a function reads."""
     for where, one in _functors(tree):
-        for field in ("use", "selection_use"):
+        for field in ("use", "selection_use", "args"):
             use = one.get(field)
             for j, column in enumerate(use if isinstance(use, (list, tuple)) else ()):
+                if field == "args" and not isinstance(column, (list, tuple)):
+                    continue
                 name = _object(column)
                 if name:
                     yield f"{where}.{field}[{j}]", name
-        name = _object(one.get("target"))
-        if name:
-            yield f"{where}.target", name
+        moved = ("propagate_to_met",) if one.get("type") == "object" else ()
+        for field in ("target", *moved):
+            name = _object(one.get(field))
+            if name:
+                yield f"{where}.{field}", name
 
 
 def _object(column: Any) -> str:
@@ -156,9 +279,8 @@ def _functors(tree: Tree) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Path and mapping of everything that may have a function with columns."""
     yield "preprocess.skimming", section(tree, "preprocess", "skimming")
     yield "baseline_selection", section(tree, "baseline_selection")
-    lists: list[tuple[str, Rows]] = [
-        (name, entries(tree, name)) for name in ("ghost_observables", "corrections", "systematics")
-    ]
+    lists: list[tuple[str, Rows]] = [("ghost_observables", entries(tree, "ghost_observables"))]
+    lists += [*lists_of(tree, "corrections"), *lists_of(tree, "systematics")]
     lists.append(("good_object_masks.analysis", entries(tree, "good_object_masks", "analysis")))
     lists.append(("baseline_selection.cuts", entries(tree, "baseline_selection", "cuts")))
     for i, channel in entries(tree, "channels"):

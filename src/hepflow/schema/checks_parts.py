@@ -1,4 +1,4 @@
-"""Checks that a part has what its kind needs, and nothing that would have no effect."""
+"""Checks that a part has what it needs, and nothing that would have no effect."""
 
 from __future__ import annotations
 
@@ -6,90 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from hepflow.errors import Problem, did_you_mean
-from hepflow.schema.tree import Problems, Tree, entries, given, needs, no_effect, section, texts
-
-_FROM_FILE: Mapping[str, Any] = {
-    "file": None,
-    "key": None,
-    "nominal_idx": None,
-    "up_and_down_idx": None,
-    "out_of_range": "error",
-}
-_ONLY_OBJECT: Mapping[str, Any] = {
-    "target": None,
-    "op": "mult",
-    "propagate_to_met": None,
-    "scale_mass": True,
-}
-_FUNCTIONS: Mapping[str, Any] = {"up_function": None, "down_function": None}
-
-
-def corrections_complete(tree: Tree) -> Problems:
-    """A correction has what its kind needs."""
-    for i, one in entries(tree, "corrections"):
-        where = f"corrections[{i}]"
-        yield from _correction_target(one, where)
-        from_file = one.get("use_correctionlib", True) is not False
-        word = f"{'with' if from_file else 'without'} use_correctionlib"
-        if from_file:
-            yield from needs(one, where, ("file", "key"), word)
-            yield from no_effect(one, where, {"nominal_function": None}, word)
-        else:
-            yield from needs(one, where, ("nominal_function",), word)
-            yield from no_effect(one, where, _FROM_FILE, word)
-        for j, source in entries(one, "uncertainty_sources"):
-            path = f"{where}.uncertainty_sources[{j}]"
-            if from_file:
-                yield from needs(source, path, ("up_and_down_idx",), word)
-                yield from no_effect(source, path, _FUNCTIONS, word)
-            else:
-                yield from needs(source, path, tuple(_FUNCTIONS), word)
-                yield from no_effect(source, path, {"up_and_down_idx": None}, word)
-
-
-def _only_for_pt(one: Mapping[str, Any], where: str) -> Problems:
-    """What follows from a new pt has no effect for another column."""
-    target = one.get("target")
-    parts = target.split(".") if isinstance(target, str) else target
-    column = parts[-1] if isinstance(parts, (list, tuple)) and parts else "pt"
-    if column != "pt":
-        word = f"for the column {column!r}: it is for 'pt'"
-        yield from no_effect(one, where, {"propagate_to_met": None, "scale_mass": True}, word)
-
-
-def _correction_target(one: Mapping[str, Any], where: str) -> Problems:
-    if one.get("type") == "object":
-        if not given(one.get("target")):
-            yield Problem(
-                f"{where}.target",
-                "missing. A correction of type 'object' needs the column that it changes.",
-                'Write for example target: ("Jet", "pt").',
-            )
-        yield from no_effect(one, where, {"reduce": "prod"}, "for type 'object'")
-        yield from _only_for_pt(one, where)
-    if one.get("type") == "event":
-        yield from no_effect(one, where, _ONLY_OBJECT, "for type 'event'")
-
-
-def systematics_complete(tree: Tree) -> Problems:
-    """A source has what its kind needs, and nothing that would have no effect."""
-    needed: dict[Any, tuple[str, ...]] = {
-        "normalisation": ("size",),
-        "event": ("up_function", "down_function"),
-        "object": ("up_function", "down_function", "target"),
-    }
-    unused: dict[Any, Mapping[str, Any]] = {
-        "normalisation": {**_FUNCTIONS, **_ONLY_OBJECT, "use": None},
-        "event": {**_ONLY_OBJECT, "size": None},
-        "object": {"size": None},
-    }
-    for i, one in entries(tree, "systematics"):
-        kind = one.get("type")
-        if isinstance(kind, str) and kind in needed:
-            yield from needs(one, f"systematics[{i}]", needed[kind], f"for type {kind!r}")
-            yield from no_effect(one, f"systematics[{i}]", unused[kind], f"for type {kind!r}")
-        if kind == "object":
-            yield from _only_for_pt(one, f"systematics[{i}]")
+from hepflow.schema.tree import (
+    Problems,
+    Tree,
+    entries,
+    given,
+    needs,
+    no_effect,
+    section,
+    texts,
+)
 
 
 def selections_complete(tree: Tree) -> Problems:
@@ -169,8 +95,8 @@ def _between(value: Any, bounds: Any) -> bool | None:
     return None
 
 
-def switches_sensible(tree: Tree) -> Problems:
-    """What is switched on has what it needs."""
+def executors_sensible(tree: Tree) -> Problems:
+    """An executor has what it needs."""
     execution = section(tree, "execution")
     backend = execution.get("backend", "loky")
     if backend == "dask":
@@ -178,13 +104,69 @@ def switches_sensible(tree: Tree) -> Problems:
         yield from needs(execution, "execution", ("scheduler",), why)
     else:
         yield from no_effect(execution, "execution", {"scheduler": None}, "without backend 'dask'")
+    if execution.get("on_missing", "fail") != "rescale":
+        why = "without execution.on_missing 'rescale'"
+        yield from no_effect(section(tree, "general"), "general", {"lumi_table": None}, why)
+
+
+def switches_sensible(tree: Tree) -> Problems:
+    """What is switched on has what it needs, and something is switched on."""
     general, statistics = section(tree, "general"), section(tree, "statistics")
-    if general.get("analysis", "nondiff") == "skip":
+    on = {name: general.get(f"run_{name}", True) is not False for name in _STAGES}
+    draws = section(tree, "plotting").get("enabled", True) is not False
+    skips = general.get("analysis", "nondiff") == "skip"
+    yield from _one_pass(tree, fills=on["histogramming"] and not skips, skims=on["skimming"])
+    if general.get("run_plots_only") is True:
+        if skips:
+            message = "nothing is drawn where general.analysis is 'skip'."
+            yield Problem("general.run_plots_only", message)
+        if not draws:
+            message = "nothing is drawn where plotting.enabled is False."
+            yield Problem("general.run_plots_only", message)
         return
-    if general.get("run_histogramming", True) is True and not given(tree.get("channels")):
+    wanted = (on["metadata_generation"], on["skimming"])
+    if not any(wanted) and (skips or not (on["histogramming"] or on["statistics"] or draws)):
+        message = "every stage is switched off: there is nothing to do."
+        yield Problem("general", message, "Switch on one of run_metadata_generation, ...")
+    if skips:
+        return
+    if on["histogramming"] and not given(tree.get("channels")):
         message = "missing. Histograms need at least one channel."
         yield Problem("channels", message, "Set general.analysis to 'skip' to end after the skim.")
+    if not on["statistics"]:
+        return
     factors = given(statistics.get("norm_factors")) or given(statistics.get("cabinetry_config"))
-    if general.get("run_statistics", True) is True and not factors:
+    if not factors:
         message = "missing. A fit needs at least one norm factor."
         yield Problem("statistics.norm_factors", message, "Or set general.run_statistics to False.")
+    yield from _fit_regions(tree)
+
+
+_STAGES = ("metadata_generation", "skimming", "histogramming", "statistics")
+
+
+def _one_pass(tree: Tree, *, fills: bool, skims: bool) -> Problems:
+    """Filling while reading leaves no skim, and needs something to fill."""
+    if section(tree, "execution").get("one_pass") is not True:
+        return
+    if not skims:
+        message = "general.run_skimming is off, which reads a stored skim: there is none."
+        yield Problem("execution.one_pass", message, "Switch one of them.")
+    if not fills:
+        message = "no histograms are filled, and nothing would be left of a single pass."
+        yield Problem("execution.one_pass", message, "Set it to False to make a skim.")
+    output = section(tree, "preprocess", "skimming", "output")
+    why = "with execution.one_pass: no skim is written"
+    yield from no_effect(
+        output, "preprocess.skimming.output", {"format": "pickle", "output_dir": None}, why
+    )
+    yield from no_effect(section(tree, "general"), "general", {"skimmed_dir": None}, why)
+
+
+def _fit_regions(tree: Tree) -> Problems:
+    """A fit has a region that is no validation region."""
+    wanted = [name for _, name in texts(section(tree, "general").get("channels"))]
+    rows = [one for _, one in entries(tree, "channels") if not wanted or one.get("name") in wanted]
+    if rows and all(one.get("kind") == "validation" for one in rows):
+        message = "a fit needs a signal or control region, but all channels are for validation."
+        yield Problem("channels", message, "Or set general.run_statistics to False.")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from hepflow.errors import ConfigurationError, Problem
 from hepflow.schema.base import Section, place, plain
@@ -14,13 +14,12 @@ from hepflow.schema.channels import Channel, GhostObservable, GoodObjectMasks, S
 from hepflow.schema.checks import cross_checks
 from hepflow.schema.datasets import Datasets
 from hepflow.schema.execution import Execution
-from hepflow.schema.fields import not_by_year
 from hepflow.schema.general import General
 from hepflow.schema.plotting import Plotting
 from hepflow.schema.preprocess import Preprocess
 from hepflow.schema.problems import problems_of, show
 from hepflow.schema.statistics import Statistics
-from hepflow.schema.systematics import Correction, Systematic
+from hepflow.schema.systematics import Corrections, Systematics
 
 
 class Config(Section):
@@ -60,11 +59,12 @@ class Config(Section):
     ghost_observables: list[GhostObservable] = Field(
         default_factory=list, description="Computed columns"
     )
-    corrections: Annotated[list[Correction], BeforeValidator(not_by_year)] = Field(
-        default_factory=list, description="Corrections of weights and objects"
+    corrections: Corrections = Field(
+        default_factory=list, description="Corrections of weights and objects; one list, or by year"
     )
-    systematics: Annotated[list[Systematic], BeforeValidator(not_by_year)] = Field(
-        default_factory=list, description="Sources of uncertainty without a correction"
+    systematics: Systematics = Field(
+        default_factory=list,
+        description="Sources of uncertainty without a correction; one list, or by year",
     )
     statistics: Statistics = Field(default_factory=Statistics, description="Fit and limit")
     plotting: Plotting = Field(default_factory=Plotting, description="How plots look")

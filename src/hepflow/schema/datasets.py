@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+)
 
 from hepflow.schema.base import Section
 from hepflow.schema.fields import (
@@ -25,17 +31,12 @@ from hepflow.schema.fields import (
 _logger = logging.getLogger("hepflow.config")
 
 
-def _nominal_only(value: Any) -> Any:
-    """Refuse alternative samples.
-
-    Raises
-    ------
-    PydanticCustomError
-        If the value is another name than nominal.
-    """
-    if isinstance(value, str) and value != "nominal":
-        raise PydanticCustomError("not_yet", "alternative samples do not exist yet")
-    return value
+Files = Annotated[list[PathText], Field(min_length=1), BeforeValidator(as_list)]
+CrossSection = Annotated[Number, Field(gt=0)]
+CrossSections = CrossSection | Annotated[list[CrossSection], Field(min_length=1)]
+Years = Year | Annotated[list[Year], Field(min_length=1)]
+Directories = PathText | Annotated[list[PathText], Field(min_length=1)]
+Efficiency = Annotated[Number, Field(gt=0, le=1)]
 
 
 def named_data(entry: Mapping[str, Any]) -> bool:
@@ -43,36 +44,65 @@ def named_data(entry: Mapping[str, Any]) -> bool:
     return "data" in {str(entry.get("name")), str(entry.get("process"))}
 
 
+class Slice(Section):
+    """One of several samples that add up to a process, such as a range of generator HT."""
+
+    name: Name = Field(description="Becomes part of the dataset's key")
+    directory: PathText | None = Field(None, description="Folder with its files or listings")
+    files: Files | None = Field(None, description="Its files, instead of a directory")
+    cross_section: Number | None = Field(
+        None, gt=0, description="Cross-section [pb]; required for simulation"
+    )
+    k_factor: Number | None = Field(None, gt=0, description="Default that of the dataset")
+    filter_efficiency: Number | None = Field(
+        None, gt=0, le=1, description="Default that of the dataset"
+    )
+    year: Year | None = Field(None, description="Default that of the dataset")
+
+
 class DatasetEntry(Section):
     """One dataset: its files and its normalisation."""
 
-    not_yet: ClassVar = {
-        "directories": "several directories in one dataset do not exist yet; use `files`",
-        "cross_sections": "several cross-sections in one dataset do not exist yet",
-        "years": "several years in one dataset do not exist yet; use one entry for each",
-        "slices": "slices do not exist yet; use one entry for each, with the same process",
-        "redirector": "redirectors do not exist yet; write them into `files`",
-        "redirectors": "redirectors do not exist yet; write them into `files`",
-        "duplicates": "removal of duplicate events does not exist yet",
-        "branch_map": "renaming of branches does not exist yet",
-    }
-
     name: Name = Field(description="Unique name; also names files and folders")
     process: Name | None = Field(None, description="Process it belongs to; default the name")
-    variation: Annotated[Literal["nominal"], BeforeValidator(_nominal_only)] = Field(
-        "nominal", description="Alternative samples do not exist yet"
+    variation: Name = Field(
+        "nominal",
+        description="`<source>_up` or `<source>_down` for an alternative sample, whose source is "
+        "in `systematics` with the type sample",
     )
-    directory: PathText | None = Field(
-        None, description="Folder with files or with text listings (*.txt, a path a line)"
+    replaces: Annotated[list[Text], Field(min_length=1), BeforeValidator(as_list)] | None = Field(
+        None,
+        description="Datasets whose place an alternative sample takes; default all nominal ones "
+        "of its process and year",
     )
-    files: Annotated[list[PathText], Field(min_length=1), BeforeValidator(as_list)] | None = Field(
+    directory: Directories | None = Field(
+        None,
+        validation_alias=AliasChoices("directory", "directories"),
+        description="Folder (or URL of one) with files or with text listings (*.txt, a path a "
+        "line). Several are zipped with the cross-sections and years; those that share both are "
+        "one sample",
+    )
+    files: Files | None = Field(
         None, description="Paths, URLs, globs or text listings, instead of a directory"
+    )
+    slices: Annotated[list[Slice], Field(min_length=1)] | None = Field(
+        None, description="Samples that add up, each with its own cross-section"
     )
     file_pattern: Text = Field(
         "*.root", description="Files of the directory; listings (*.txt) in it precede"
     )
-    cross_section: Number | None = Field(
-        None, gt=0, description="Cross-section [pb]; required for simulation"
+    redirectors: Annotated[list[Text], Field(min_length=1), BeforeValidator(as_list)] | None = (
+        Field(
+            None,
+            validation_alias=AliasChoices("redirectors", "redirector"),
+            description="URL in front of names that are no URL, such as "
+            "root://cms-xrd-global.cern.ch/; the next one is tried where a file cannot be opened",
+        )
+    )
+    cross_section: CrossSections | None = Field(
+        None,
+        validation_alias=AliasChoices("cross_section", "cross_sections"),
+        description="Cross-section [pb]; required for simulation. Several: one for each directory",
     )
     k_factor: Number = Field(1.0, gt=0, description="Higher orders / the order of cross_section")
     filter_efficiency: Number = Field(
@@ -88,8 +118,22 @@ class DatasetEntry(Section):
     is_data: Flag | None = Field(
         None, description="Collision data; default: only what is named `data`"
     )
-    year: Year | None = Field(None, description="Selects the luminosity of that year")
+    year: Years | None = Field(
+        None,
+        validation_alias=AliasChoices("year", "years"),
+        description="Selects the luminosity, corrections and sources of that year. Several: one "
+        "for each directory or slice",
+    )
     lumi_mask: PathText | None = Field(None, description="Certified runs (JSON); default lumifile")
+    duplicates: Literal["once", "refuse", "keep"] | None = Field(
+        None,
+        description="The same (run, block, event) again in the data: counted once, refused, or "
+        "not looked for; default once where those branches are read",
+    )
+    branch_map: dict[Text, Text] = Field(
+        default_factory=dict,
+        description="Wanted name -> name in the file, of a branch (Muon_pt) or an object (MET)",
+    )
 
     @field_validator("is_data", mode="after")
     @classmethod

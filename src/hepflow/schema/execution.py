@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from hepflow.schema.base import Section
-from hepflow.schema.fields import Text, Whole
+from hepflow.schema.fields import Flag, Number, Text, Whole
 
 
 class Execution(Section):
     """Where the work runs."""
 
     where = "execution"
-    not_yet: ClassVar = {
-        "memory_limit": "limits of memory do not exist yet; lower preprocess.skimming.chunk_size",
-        "on_missing": "going on without lost parts does not exist yet; a loss fails the run",
-        "one_pass": "filling without a skim on disk does not exist yet",
-    }
-
     backend: Literal["loky", "inprocess", "dask"] = Field(
         "loky", description="Dask on local processes, this process, or a Dask cluster"
     )
@@ -27,3 +21,17 @@ class Execution(Section):
         None, gt=0, description="Processes of the backend loky; default all cores"
     )
     scheduler: Text | None = Field(None, description="Address of the Dask cluster's scheduler")
+    one_pass: Flag = Field(
+        False, description="Fill while reading the input files, without a skim on disk"
+    )
+    memory_limit: Number | None = Field(
+        None,
+        gt=0,
+        description="Memory for the stacked variations of a worker [GB]; smaller blocks follow; "
+        "default blocks of a million events",
+    )
+    on_missing: Literal["fail", "rescale", "drop_dataset"] = Field(
+        "fail",
+        description="Input that cannot be processed: fail, go on without it (simulation stays "
+        "normalised, data needs general.lumi_table), or leave its dataset out",
+    )

@@ -32,20 +32,6 @@ def not_yet(reasons: Mapping[str, str]) -> BeforeValidator:
     return BeforeValidator(refuse)
 
 
-def not_by_year(value: Any) -> Any:
-    """Refuse a mapping where a list is expected.
-
-    Raises
-    ------
-    PydanticCustomError
-        If the value is a mapping.
-    """
-    if isinstance(value, Mapping):
-        why = "entries by year do not exist yet; give one list that holds for all years"
-        raise PydanticCustomError("not_yet", "{why}", {"why": why})
-    return value
-
-
 def _number(value: Any) -> Any:
     """Bring the numbers of other libraries into Python's; texts and truth values are none.
 

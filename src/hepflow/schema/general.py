@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from hepflow.schema.base import Section
-from hepflow.schema.fields import Flag, Number, PathText, Text, Whole, Year, not_yet
+from hepflow.schema.fields import Bounds, Flag, Number, PathText, Text, Whole, Year, not_yet
 
 Luminosity = Annotated[Number, Field(gt=0)]
 Selected = Annotated[list[Text], Field(min_length=1)]
@@ -23,15 +23,34 @@ AnalysisName = Annotated[
 ]
 
 
+class BlindRegion(Section):
+    """A channel whose observed data stay unseen, or a range of one of its observables."""
+
+    channel: Text = Field(description="Name of the channel")
+    observable: Text | None = Field(None, description="Default the whole channel is blind")
+    range: Bounds | None = Field(
+        None, description="Values of the observable that are blind, in its unit; whole bins are"
+    )
+
+
+def _regions(value: Any) -> Any:
+    """Take names of channels as regions."""
+    if isinstance(value, list):
+        return [{"channel": one} if isinstance(one, str) else one for one in value]
+    return value
+
+
+Blind = Annotated[
+    Flag | Annotated[list[BlindRegion], Field(min_length=1)], BeforeValidator(_regions)
+]
+
+
 class General(Section):
     """What holds for the whole run."""
 
     where = "general"
     not_yet: ClassVar = {
-        "lumi_table": "scaling to a table of luminosity per block does not exist yet",
         "run_mva_training": "training networks does not exist yet",
-        "run_plots_only": "drawing from stored results alone does not exist yet",
-        "blind": "blinding does not exist yet",
     }
 
     lumi: Luminosity | LuminosityByYear = Field(
@@ -56,7 +75,20 @@ class General(Section):
     )
     run_statistics: Flag = Field(True, description="Fit, limit, significance")
     run_systematics: Flag = Field(True, description="Fill the variations; otherwise nominal only")
+    run_plots_only: Flag = Field(
+        False, description="Draw what an earlier run stored, and do nothing else"
+    )
     read_from_cache: Flag = Field(True, description="Reuse what was made with the same key")
+    lumi_table: PathText | None = Field(
+        None,
+        description="Luminosity by run and block (CSV or JSON) for data that is incomplete; see "
+        "execution.on_missing",
+    )
+    blind: Blind = Field(
+        False,
+        description="Observed data that stay unseen: True for all signal regions, or a list of "
+        "channels or {channel, observable, range}",
+    )
     output_dir: PathText = Field("outputs", description="Folder of everything the run produces")
     cache_dir: PathText | None = Field(
         None, description="Cache folder; default in the user's cache folder"

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field
 
 from hepflow.schema.base import Section
-from hepflow.schema.fields import Columns, Function, PathText, Text, Whole, not_yet
+from hepflow.schema.fields import Columns, Flag, Function, PathText, Text, Whole
 
-PartFormat = Annotated[
-    Literal["pickle"],
-    not_yet(
-        {
-            "root": "parts in ROOT files do not exist yet",
-            "parquet": "parts in Parquet files do not exist yet",
-        }
-    ),
-]
 Branches = Annotated[list[Text], Field(min_length=1)]
 
 
 class SkimOutput(Section):
     """Where and how skimmed events are kept."""
 
-    format: PartFormat = Field("pickle", description="Format of the parts")
+    format: Literal["pickle", "root", "parquet"] = Field(
+        "pickle", description="Format of the parts; pickle holds plain arrays only"
+    )
     output_dir: PathText | None = Field(None, description="Default general.skimmed_dir")
 
 
@@ -59,13 +52,14 @@ class Preprocess(Section):
     """Columns and skim."""
 
     where = "preprocess"
-    not_yet: ClassVar = {"ignore_missing": "missing branches cannot be ignored yet"}
-
     branches: dict[Text, Branches] = Field(
         min_length=1,
         description="Object -> branches to keep; `event` holds those without an object",
     )
     mc_branches: dict[Text, Branches] = Field(
         default_factory=dict, description="Further branches that only simulation has"
+    )
+    ignore_missing: Flag = Field(
+        False, description="Leave out branches that a file does not have, instead of an error"
     )
     skimming: Skimming = Field(default_factory=Skimming, description="The skim")

@@ -81,6 +81,8 @@ def _candidates(text: str, annotation: Any) -> list[Any]:
         origin = get_origin(one)
         if one is bool and text.strip().lower() in _WORDS:
             found.append(_WORDS[text.strip().lower()])
+        elif one is str and "," not in text and not isinstance(decoded, list):
+            found.append(text)  # before the list of one that may stand here too
         elif one is Any and decoded is not _NOTHING:
             found.append(decoded)
         elif one in {int, float}:

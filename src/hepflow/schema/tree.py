@@ -66,3 +66,15 @@ def needs(one: Mapping[str, Any], where: str, names: tuple[str, ...], why: str) 
     for name in names:
         if not given(one.get(name)):
             yield Problem(f"{where}.{name}", f"missing. It is needed {why}.")
+
+
+def by_year(tree: Tree, name: str) -> list[tuple[str, str | None, Mapping[str, Any]]]:
+    """Path, year (None for all) and mapping of the entries of a section that may be by year."""
+    content = tree.get(name)
+    if isinstance(content, Mapping):
+        return [
+            (f"{name}.{year}[{i}]", str(year), one)
+            for year in content
+            for i, one in entries(content, year)
+        ]
+    return [(f"{name}[{i}]", None, one) for i, one in entries(tree, name)]

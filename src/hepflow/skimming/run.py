@@ -2,43 +2,72 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import itertools
 import logging
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hepflow.errors import InputError, StorageError
 from hepflow.execution import Executor, Outcome, configured_executor
-from hepflow.execution.failures import raise_failures
-from hepflow.keys import Key, stable_hash
+from hepflow.execution.failures import Policy, settle
+from hepflow.journal import tell, why_again
+from hepflow.keys import Key
 from hepflow.output_manager import OutputDirectoryManager
-from hepflow.records import Dataset, PartCounts, WorkItem
+from hepflow.records import Loss, WorkItem
 from hepflow.schema import Config
-from hepflow.skimming.part import PartRecord, SkimTask, skim_item
-from hepflow.skimming.skim import Part, Skim
-from hepflow.skimming.spec import SkimSpec, part_identity
-from hepflow.storage import read_json, remove_stale_temporaries, write_json
+from hepflow.skimming.duplicates import check_id_branches, drop_duplicates
+from hepflow.skimming.formats import FORMATS
+from hepflow.skimming.items import as_workitem, each_once
+from hepflow.skimming.losses import (
+    datasets_left,
+    loss_of,
+    lost_before,
+    read_lost,
+    with_losses,
+    write_lost,
+)
+from hepflow.skimming.making import PartRecord, SkimTask, item_identity, part_name, skim_item
+from hepflow.skimming.manifest import (
+    is_untouched,
+    known_parts,
+    of_other_files,
+    remove_outdated,
+    stored_key,
+    write_manifest,
+)
+from hepflow.skimming.parts import LivePart, Part
+from hepflow.skimming.skim import Skim
+from hepflow.skimming.spec import SkimSpec
+from hepflow.skimming.totals import (
+    Fileset,
+    Summary,
+    common_metadata,
+    differing_totals,
+    item_metadata,
+    known_totals,
+    totals_of,
+)
+from hepflow.storage import remove_stale_temporaries
 
 _log = logging.getLogger(__name__)
-MADE_BY = "the skim (general.run_skimming)"
-MANIFEST = "manifest.json"
+STAGE = "skim"
 
 
 def process_workitems_with_skimming(
     workitems: Sequence[Any],
     config: Config | Mapping[str, Any],
     output_manager: OutputDirectoryManager,
-    fileset: Mapping[str, Any] | None = None,
-    nanoaods_summary: Mapping[str, Any] | None = None,
+    fileset: Fileset = None,
+    nanoaods_summary: Summary = None,
     *,
     executor: Executor | None = None,
 ) -> dict[str, Skim]:
     """Skim all work items; parts that were made with the same key are reused.
+
+    With ``execution.one_pass`` nothing is read or written here: the parts are entry ranges that
+    are read and selected when they are loaded.
 
     Parameters
     ----------
@@ -51,111 +80,119 @@ def process_workitems_with_skimming(
     fileset
         As the metadata stage made it; tells how many files a dataset has in all.
     nanoaods_summary
-        As the metadata stage made it; checked against what the skim counts.
+        As the metadata stage made it; checked against what the skim counts. Needed with
+        ``execution.one_pass``: the totals of the datasets come from it.
     executor
         Where to run; default as in the section ``execution``.
 
     Returns
     -------
     dict
-        Dataset key -> sequence of ``(events, metadata)``, read lazily.
+        Dataset key -> sequence of ``(events, metadata)``, read lazily. Events of data that are
+        repeated are left out or refused, as ``duplicates`` of their dataset says. What could
+        not be processed is in the ``lost`` of each skim; a dataset that is left out for it
+        (``execution.on_missing``) has no parts.
 
     Raises
     ------
-    ExecutionError
-        If parts failed; those that finished are kept for the next run.
+    HepflowError
+        If parts failed and ``execution.on_missing`` is ``fail``; those that finished are kept
+        for the next run.
+    InputError
+        If a dataset has no work item, or events of data are repeated and that is refused.
     """
     valid = Config.of(config)
     spec = SkimSpec.from_config(valid)
-    items = _each_once(one for one in map(as_workitem, workitems) if one.dataset in spec.datasets)
-    absent = sorted(spec.datasets.keys() - {one.dataset for one in items})
+    check_id_branches(spec)
+    policy = valid.execution.on_missing
+    lost = lost_before(spec.datasets, fileset, policy)
+    items = _items_of(spec, workitems, lost)
+    there = datasets_left(lost, (one.dataset for one in items), spec.datasets, policy)
+    items = [one for one in items if one.dataset in there]
+    chosen = replace(spec, datasets=there)
+    runner = executor or configured_executor(valid.datasets.execution_args)
+    if valid.execution.one_pass:
+        tell(STAGE, "left out", "execution.one_pass: events are selected while filling")
+        skims = _live_skims(chosen, items, fileset, nanoaods_summary)
+    else:
+        skims, mine = _skims_on_disk(valid, chosen, items, output_manager, fileset, runner)
+        lost = (*lost, *mine)
+        hurt = {one.dataset for one in lost}
+        complete = {name: skim for name, skim in skims.items() if name not in hurt}
+        _tell_differences(complete, nanoaods_summary)
+    cache, reuse = output_manager.get_cache_dir(), valid.general.read_from_cache
+    left = {name: there[name] for name in skims}
+    skims = drop_duplicates(skims, left, runner, cache, reuse=reuse, policy=policy)
+    return with_losses(skims, lost, spec.datasets)
+
+
+def _skims_on_disk(
+    config: Config,
+    spec: SkimSpec,
+    items: Sequence[WorkItem],
+    output_manager: OutputDirectoryManager,
+    fileset: Fileset,
+    executor: Executor,
+) -> tuple[dict[str, Skim], tuple[Loss, ...]]:
+    """Skims whose parts are made or read back, and what was lost with it."""
+    keys = {name: spec.key(dataset) for name, dataset in spec.datasets.items()}
+    folders = {name: output_manager.get_dataset_dir(name) for name in spec.datasets}
+    suffix = FORMATS[config.preprocess.skimming.output.format].suffix
+    reuse, policy = config.general.read_from_cache, config.execution.on_missing
+    tasks = [
+        SkimTask(item, str(folders[item.dataset] / _name(item, keys, suffix)), reuse)
+        for item in items
+    ]
+    if config.general.run_skimming:
+        records, lost = _run(spec, tasks, keys, folders, executor, policy)
+    else:
+        tell(STAGE, "read back", "general.run_skimming is off")
+        records, lost = _read_back(tasks, keys, folders, policy)
+    done = {record.counts.item_key for record in records.values()}
+    items = [item for item in items if item.item_key in done]
+    there = datasets_left(lost, (item.dataset for item in items), spec.datasets, policy)
+    return _stored_skims(replace(spec, datasets=there), items, records, keys, fileset), lost
+
+
+def _name(item: WorkItem, keys: Mapping[str, Key], suffix: str) -> str:
+    return part_name(item, keys[item.dataset], suffix)
+
+
+def _items_of(spec: SkimSpec, workitems: Sequence[Any], lost: Sequence[Loss]) -> list[WorkItem]:
+    """Work items of the wanted datasets, each of which has some or lost its files before."""
+    items = each_once(one for one in map(as_workitem, workitems) if one.dataset in spec.datasets)
+    known = {one.dataset for one in items} | {one.dataset for one in lost}
+    absent = sorted(spec.datasets.keys() - known)
     if absent:
         raise InputError(
             f"there is no work item of {', '.join(absent)}. Run the metadata step for all datasets "
             "(general.run_metadata_generation), or name what is wanted in general.processes."
         )
-    keys = {name: spec.key(dataset) for name, dataset in spec.datasets.items()}
-    folders = {name: output_manager.get_dataset_dir(name) for name in spec.datasets}
-    if valid.general.run_skimming:
-        runner = executor or configured_executor(valid.datasets.execution_args)
-        records = _run(spec, items, keys, folders, runner, reuse=valid.general.read_from_cache)
-    else:
-        records = _read_back(items, keys, folders)
-    for name, known in _check_totals(nanoaods_summary, records).items():
-        _log.warning("skim: %s has %s events, its metadata said %s", name, *known)
-    return {
-        name: make_skim(dataset, folders[name], records.get(name, []), items, fileset)
-        for name, dataset in spec.datasets.items()
-    }
-
-
-def _each_once(items: Iterable[WorkItem]) -> list[WorkItem]:
-    """Work items in order, a repeated one once.
-
-    Raises
-    ------
-    InputError
-        If entry ranges of a file overlap: their events would count twice.
-    """
-    found = sorted({item.item_key: item for item in items}.values())
-    for left, right in itertools.pairwise(found):
-        same = (left.dataset, left.filename) == (right.dataset, right.filename)
-        if same and right.entrystart < left.entrystop:
-            raise InputError(
-                f"{left.filename}: the work items {left.entrystart} to {left.entrystop} and "
-                f"{right.entrystart} to {right.entrystop} overlap. Give each event once."
-            )
-    return found
-
-
-def as_workitem(item: Any) -> WorkItem:
-    """Take our own work items, or objects and dicts with coffea's field names."""
-    if isinstance(item, WorkItem):
-        return item
-    read = item.__getitem__ if isinstance(item, Mapping) else functools.partial(getattr, item)
-    uuid = read("fileuuid")
-    return WorkItem(
-        dataset=read("dataset"),
-        filename=read("filename"),
-        treename=read("treename"),
-        entrystart=int(read("entrystart")),
-        entrystop=int(read("entrystop")),
-        fileuuid=_uuid_text(uuid),
-        usermeta=dict(read("usermeta") or {}),
-    )
-
-
-def _uuid_text(value: Any) -> str:
-    import uuid
-
-    return str(uuid.UUID(bytes=value)) if isinstance(value, bytes) else str(value or "")
-
-
-def part_name(item: WorkItem, key: Key) -> str:
-    """File name of a part: readable, and different where anything that it depends on differs."""
-    digest = stable_hash({"key": key.digest, **part_identity(item)})[:16]
-    stem = "".join(c if c.isalnum() or c in "_-" else "_" for c in Path(item.filename).stem)
-    return f"{stem[:60]}_{item.entrystart}-{item.entrystop}_{digest}.pkl"
+    return items
 
 
 def _run(
     spec: SkimSpec,
-    items: Sequence[WorkItem],
+    tasks: Sequence[SkimTask],
     keys: Mapping[str, Key],
     folders: Mapping[str, Path],
     executor: Executor,
-    *,
-    reuse: bool,
-) -> dict[str, list[PartRecord]]:
+    policy: Policy,
+) -> tuple[dict[str, PartRecord], tuple[Loss, ...]]:
+    """Records by path of parts that were made, or were there; and what was lost."""
     for folder in folders.values():
         remove_stale_temporaries(folder)
-    known = _known_parts(keys, folders, untouched=True) if reuse else {}
-    tasks = [
-        SkimTask(item, str(folders[item.dataset] / part_name(item, keys[item.dataset])), reuse)
-        for item in items
+    known = known_parts(keys, folders)
+    found = {
+        task.path: known[task.path]
+        for task in tasks
+        if task.reuse and task.path in known and is_untouched(task.path, known[task.path])
+    }
+    todo = [
+        replace(task, sha256=known[task.path].sha256) if task.path in known else task
+        for task in tasks
+        if task.path not in found
     ]
-    todo = [task for task in tasks if task.path not in known]
-    found = {task.path: known[task.path] for task in tasks if task.path in known}
     failed: list[Outcome] = []
     if todo:
         work = functools.partial(skim_item, spec)
@@ -164,173 +201,133 @@ def _run(
                 found[outcome.item.path] = outcome.value
             else:
                 failed.append(outcome)
+    why = _why(todo, keys, folders)
     reused = len(tasks) - len(todo) + sum(one.reused for one in found.values())
     _log.info("skim: %d parts, %d made, %d reused", len(tasks), len(found) - reused, reused)
-    records = _by_dataset(tasks, found)
-    kept = {
-        name: [*mine, *_of_other_files(folders[name], keys[name], items)]
-        for name, mine in records.items()
-    }
-    for name, mine in kept.items():
-        _write_manifest(folders[name], keys[name], mine)
-    raise_failures(failed, "skimming", of=len(tasks))
-    for name, mine in kept.items():
-        _remove_outdated(folders[name], mine)
-    return records
+    made = reused < len(tasks)
+    tell(STAGE, "ran" if made else "reused", why if made else "nothing it depends on has changed")
+    return found, _settle(tasks, found, keys, folders, failed, policy)
 
 
-def _of_other_files(folder: Path, key: Key, items: Sequence[WorkItem]) -> list[PartRecord]:
-    """Parts with this key of files that are not processed now, as with a smaller max_files."""
-    files = {item.filename for item in items}
-    records = _manifest_records(folder / MANIFEST, key)
-    return [one for one in records if one.counts.file not in files and (folder / one.name).exists()]
+def _why(todo: Sequence[SkimTask], keys: Mapping[str, Key], folders: Mapping[str, Path]) -> str:
+    """Why parts are made, of the dataset that comes first."""
+    for task in todo:
+        if not task.reuse:
+            return "general.read_from_cache is off"
+        name = task.item.dataset
+        stored = stored_key(folders[name])
+        if stored is not None and stored.digest == keys[name].digest:
+            return f"{name}: input files or parts of it are new"
+        return f"{name}: {why_again(stored, keys[name])}"
+    return ""
 
 
-def _by_dataset(
-    tasks: Sequence[SkimTask], found: Mapping[str, PartRecord]
-) -> dict[str, list[PartRecord]]:
-    records: dict[str, list[PartRecord]] = {}
-    for task in tasks:
-        mine = records.setdefault(task.item.dataset, [])
-        if task.path in found:
-            mine.append(found[task.path])
-    return records
-
-
-def _write_manifest(folder: Path, key: Key, records: Sequence[PartRecord]) -> None:
-    parts = [{**asdict(record), "reused": False} for record in records]
-    content = {"key": key.to_json(), "parts": parts}
-    path = folder / MANIFEST
-    with contextlib.suppress(StorageError):  # one that is not there, or broken, is written anew
-        if read_json(path, MADE_BY) == content:
-            return
-    write_json(path, content)
-
-
-def _known_parts(
-    keys: Mapping[str, Key], folders: Mapping[str, Path], *, untouched: bool
-) -> dict[str, PartRecord]:
-    """Parts that manifests hold under the same key and that lie there in full size.
-
-    With `untouched` only those that nobody wrote since: the others are verified by a worker.
-    """
-    known: dict[str, PartRecord] = {}
+def _settle(
+    tasks: Sequence[SkimTask],
+    found: Mapping[str, PartRecord],
+    keys: Mapping[str, Key],
+    folders: Mapping[str, Path],
+    failed: Sequence[Outcome],
+    policy: Policy,
+) -> tuple[Loss, ...]:
+    """Write the manifests, judge what failed, and clear away what is outdated."""
+    kept = {}
     for name, folder in folders.items():
-        for record in _manifest_records(folder / MANIFEST, keys[name]):
-            part = folder / record.name
-            if part.exists() and _is_as_recorded(part, record, untouched=untouched):
-                known[str(part)] = record
-    return known
-
-
-def _is_as_recorded(part: Path, record: PartRecord, *, untouched: bool) -> bool:
-    status = part.stat()
-    same_time = not untouched or status.st_mtime_ns == record.mtime_ns
-    return same_time and status.st_size == record.size
-
-
-def _manifest_records(path: Path, key: Key) -> list[PartRecord]:
-    """Records of a manifest that was written with this key; none where it cannot be read."""
-    if not path.exists():
-        return []
-    try:
-        stored = read_json(path, MADE_BY)
-        same = Key.from_json(stored["key"]).digest == key.digest
-        return [_record_from_json(one) for one in stored["parts"]] if same else []
-    except (StorageError, KeyError, TypeError) as error:
-        _log.warning("skim: %s is not used: %s", path, error)
-        return []
-
-
-def _record_from_json(data: Mapping[str, Any]) -> PartRecord:
-    return PartRecord(**{**data, "counts": PartCounts(**data["counts"])})
-
-
-def _remove_outdated(folder: Path, records: Sequence[PartRecord]) -> None:
-    """Delete parts that were made with another key, or of other entry ranges of a file."""
-    current = {record.name for record in records}
-    for path in folder.glob("*.pkl"):
-        if path.name not in current:
-            path.unlink()
+        mine = [task for task in tasks if task.item.dataset == name]
+        files = {task.file for task in mine}
+        suffix = Path(mine[0].path).suffix
+        kept[name] = [
+            *(found[task.path] for task in mine if task.path in found),
+            *of_other_files(folder, keys[name], files, suffix),
+        ]
+        write_manifest(folder, keys[name], kept[name])
+    lost = tuple(
+        loss_of(one, {"dataset": one.item.item.dataset, **item_metadata(one.item.item)}, STAGE)
+        for one in settle(failed, "skimming", of=len(tasks), policy=policy)
+    )
+    write_lost(folders, keys, lost)
+    for name, records in kept.items():
+        remove_outdated(folders[name], records)
+    return lost
 
 
 def _read_back(
-    items: Sequence[WorkItem], keys: Mapping[str, Key], folders: Mapping[str, Path]
-) -> dict[str, list[PartRecord]]:
-    """Records of the stored skim; one that does not fit the configuration is an error."""
-    known = _known_parts(keys, folders, untouched=False)
-    records: dict[str, list[PartRecord]] = {}
-    missing = 0
-    for item in items:
-        path = folders[item.dataset] / part_name(item, keys[item.dataset])
-        record = known.get(str(path))
-        missing += record is None
-        if record is not None:
-            records.setdefault(item.dataset, []).append(record)
+    tasks: Sequence[SkimTask],
+    keys: Mapping[str, Key],
+    folders: Mapping[str, Path],
+    policy: Policy,
+) -> tuple[dict[str, PartRecord], tuple[Loss, ...]]:
+    """Records by path of the stored skim; one that does not fit the configuration is an error."""
+    known = known_parts(keys, folders)
+    wanted = {task.item.item_key: task.path for task in tasks}
+    lost = tuple(
+        one
+        for one in (read_lost(folders, keys) if policy != "fail" else ())
+        if wanted.get(one.item_key, "") not in {"", *known}
+    )
+    gone = {one.item_key for one in lost}
+    tasks = [task for task in tasks if task.item.item_key not in gone]
+    missing = sum(task.path not in known for task in tasks)
     if missing:
         raise StorageError(
-            f"general.run_skimming is off, but {missing} of {len(items)} parts of the stored skim "
-            "are absent or were made with another selection, other branches or other files. "
-            "Set general.run_skimming to True."
+            f"general.run_skimming is off, but {missing} of {len(tasks)} parts of the stored skim "
+            "are absent or were made with another selection, other branches, other files or in "
+            "another format. Set general.run_skimming to True."
         )
-    return records
+    return {task.path: known[task.path] for task in tasks}, lost
 
 
-def make_skim(
-    dataset: Dataset,
-    folder: Path,
-    records: Sequence[PartRecord],
+def _stored_skims(
+    spec: SkimSpec,
     items: Sequence[WorkItem],
-    fileset: Mapping[str, Any] | None,
-) -> Skim:
-    """Parts of one dataset with their metadata; totals are over all of its parts."""
-    counts = [record.counts for record in records]
-    files = (fileset or {}).get(dataset.key, {})
-    common = {
-        "dataset": dataset.key,
-        "process": dataset.process,
-        "variation": dataset.variation,
-        "year": dataset.year,
-        "is_data": dataset.is_data,
-        "xsec": dataset.cross_section,
-        "nevts": sum(one.nevts for one in counts),
-        "sum_weights": math.fsum(one.sum_weights for one in counts),
-        "sum_signs": math.fsum(one.sum_signs for one in counts),
-        "n_files": files.get("metadata", {}).get("n_files"),
-    }
-    usermeta = {item.filename: item.usermeta for item in items if item.dataset == dataset.key}
-    parts = [
-        Part(
-            path=str(folder / record.name),
-            metadata={
-                **common,
-                "file": record.counts.file,
-                "entrystart": record.counts.entrystart,
-                "entrystop": record.counts.entrystop,
-                "part_nevts": record.counts.nevts,
-                "part_sum_weights": record.counts.sum_weights,
-                "part_sum_signs": record.counts.sum_signs,
-                **usermeta.get(record.counts.file, {}),
-            },
-            n_selected=record.n_selected,
-        )
-        for record in records
-    ]
-    return Skim(dataset.key, parts)
+    records: Mapping[str, PartRecord],
+    keys: Mapping[str, Key],
+    fileset: Fileset,
+) -> dict[str, Skim]:
+    """Skims whose parts are files; totals are over all parts of a dataset."""
+    by_item = {record.counts.item_key: (path, record) for path, record in records.items()}
+    skims = {}
+    for name, dataset in spec.datasets.items():
+        mine = [(item, *by_item[item.item_key]) for item in items if item.dataset == name]
+        totals = totals_of([record.counts for _, _, record in mine])
+        common = common_metadata(dataset, totals, fileset)
+        parts = [
+            Part(
+                path=path,
+                metadata={
+                    **common,
+                    **item_metadata(item),
+                    "part_sum_weights": record.counts.sum_weights,
+                    "part_sum_signs": record.counts.sum_signs,
+                },
+                n_selected=record.n_selected,
+                identity=item_identity(item, keys[name]),
+            )
+            for item, path, record in mine
+        ]
+        skims[name] = Skim(name, parts)
+    return skims
 
 
-def _check_totals(
-    summary: Mapping[str, Any] | None, records: Mapping[str, Sequence[PartRecord]]
-) -> dict[str, tuple[int, int]]:
-    """Datasets whose skim read another number of events than their metadata holds."""
-    expected: dict[str, int] = {}
-    for variations in (summary or {}).values():
-        for totals in variations.values():
-            for file in totals["files"]:
-                expected[file["dataset"]] = expected.get(file["dataset"], 0) + file["nevts"]
-    counted = {name: sum(one.counts.nevts for one in mine) for name, mine in records.items()}
-    return {
-        name: (counted[name], expected[name])
-        for name in counted
-        if name in expected and counted[name] != expected[name]
-    }
+def _tell_differences(skims: Mapping[str, Skim], summary: Summary) -> None:
+    counted = {name: skim.metadata[0]["nevts"] for name, skim in skims.items()}
+    for name, known in differing_totals(summary, counted).items():
+        _log.warning("skim: %s has %s events, its metadata said %s", name, *known)
+
+
+def _live_skims(
+    spec: SkimSpec, items: Sequence[WorkItem], fileset: Fileset, summary: Summary
+) -> dict[str, Skim]:
+    """Skims whose parts are read from the input files each time they are loaded."""
+    skims = {}
+    for name, dataset in spec.datasets.items():
+        mine = [item for item in items if item.dataset == name]
+        common = common_metadata(dataset, known_totals(name, mine, summary), fileset)
+        own = replace(spec, datasets={name: dataset})  # parts travel: each with what it needs
+        key = spec.key(dataset)
+        parts = [
+            LivePart(own, item, {**common, **item_metadata(item)}, item_identity(item, key))
+            for item in mine
+        ]
+        skims[name] = Skim(name, parts)
+    return skims

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from typing import Any
 
 import numpy as np
 
 from hepflow.errors import UnreadableFile
 from hepflow.events import (
+    EVENT,
     Branches,
-    branch_name,
+    OpenFile,
     build_events,
     check_branches,
+    names_of,
     open_tree,
-    read_columns,
+    present_branches,
+    read_events,
 )
 from hepflow.functors import as_passed, call
 from hepflow.normalisation import generator_weights
 from hepflow.records import Dataset, PartCounts, WorkItem
 from hepflow.skimming.spec import SkimSpec
+
+_log = logging.getLogger(__name__)
 
 
 def select_events(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> tuple[Any, PartCounts]:
@@ -30,30 +37,53 @@ def select_events(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> tuple[Any
     -------
     tuple
         Selected events, and counts over all events read.
+
+    Raises
+    ------
+    UnreadableFile, MissingTree, MissingBranch
+        If the file cannot be used.
+    UserFunctionError
+        If the selection raises or returns something else than one value for each event.
     """
-    tree = open_tree(item.filename, item.treename)
-    _check_same_file(tree, item)
-    kept, first = spec.kept_branches(dataset), spec.selection_branches(dataset)
-    check_branches(tree, first, item.filename, "preprocess.skimming.use")
-    check_branches(tree, kept, item.filename, "preprocess.branches")
+    file = open_tree(item.filename, item.treename, dataset.branch_map)
+    _check_same_file(file, item)
+    kept = _kept_branches(spec, dataset, file)
+    first = spec.selection_branches(kept)
+    check_branches(file, first, "preprocess.skimming.use")
     length = item.entrystop - item.entrystart
-    early = names_of(first)
     weight = dataset.weight_branch
-    columns = read_columns(tree, item, list(dict.fromkeys([*early, *([weight] if weight else [])])))
+    early = list(dict.fromkeys([*names_of(first), *([weight] if weight else [])]))
+    columns = file.read(early, item.entrystart, item.entrystop)
     mask = _mask(spec, build_events(columns, first, length), length)
     counts = _count(item, columns[weight] if weight else None, length)
     if not mask.any():
-        late = read_columns(tree, _empty(item), [n for n in names_of(kept) if n not in columns])
         columns = {name: column[:0] for name, column in columns.items()}
-        return build_events({**columns, **late}, kept, 0), counts
-    late = read_columns(tree, item, [name for name in names_of(kept) if name not in columns])
-    events = build_events({**columns, **late}, kept, length)
-    return events[mask], counts
+        return read_events(file, kept, 0, 0, columns), counts
+    return read_events(file, kept, item.entrystart, item.entrystop, columns)[mask], counts
 
 
-def names_of(branches: Branches) -> list[str]:
-    """Names in the file."""
-    return [branch_name(group, name) for group, fields in branches.items() for name in fields]
+def _kept_branches(spec: SkimSpec, dataset: Dataset, file: OpenFile) -> Branches:
+    """Branches that a part holds: the configured ones, or those of them that are there."""
+    kept = spec.kept_branches(dataset)
+    if dataset.weight_branch:  # never left out: without it the sample has no normalisation
+        check_branches(file, {EVENT: (dataset.weight_branch,)}, "the generator weight")
+    if not spec.ignore_missing:
+        check_branches(file, kept, "preprocess.branches")
+        return kept
+    present = present_branches(file, kept)
+    absent = sorted(set(names_of(kept)) - set(names_of(present)))
+    if absent:
+        _say_once(dataset.key, ", ".join(absent))
+    return present
+
+
+@functools.cache  # not once for each of a thousand work items
+def _say_once(dataset: str, absent: str) -> None:
+    _log.warning(
+        "preprocess.ignore_missing: files of %s do not have %s; events are kept without",
+        dataset,
+        absent,
+    )
 
 
 def _mask(spec: SkimSpec, events: Any, length: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -64,17 +94,12 @@ def _mask(spec: SkimSpec, events: Any, length: int) -> np.ndarray[Any, np.dtype[
     return as_passed(result, length, where).mask
 
 
-def _check_same_file(tree: Any, item: WorkItem) -> None:
-    found = str(tree.file.uuid)
-    if item.fileuuid and found != item.fileuuid:
+def _check_same_file(file: OpenFile, item: WorkItem) -> None:
+    if item.fileuuid and file.uuid != item.fileuuid:
         raise UnreadableFile(
-            f"{item.filename}: it changed since its metadata was read (uuid {found}, was "
+            f"{item.filename}: it changed since its metadata was read (uuid {file.uuid}, was "
             f"{item.fileuuid}). Run the metadata step again."
         )
-
-
-def _empty(item: WorkItem) -> WorkItem:
-    return WorkItem(item.dataset, item.filename, item.treename, 0, 0, item.fileuuid)
 
 
 def _count(item: WorkItem, weights: Any, length: int) -> PartCounts:

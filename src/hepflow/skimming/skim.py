@@ -2,55 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, overload
 
-from hepflow.errors import ChecksumError
-from hepflow.events import with_behaviour
-from hepflow.storage import read_part, unpack_array
-
-Pair = tuple[Any, dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part of a skim on disk. Small: it travels to workers instead of its events."""
-
-    path: str
-    metadata: dict[str, Any]
-    n_selected: int
-
-    def load(self) -> Pair:
-        """Read the part.
-
-        Returns
-        -------
-        tuple
-            Events (record array with Lorentz vectors), and metadata.
-
-        Raises
-        ------
-        ChecksumError
-            If the bytes on disk are not those that were written.
-        """
-        payload = read_part(self.path)
-        events = with_behaviour(unpack_array(payload["events"]))
-        if len(events) != self.n_selected:
-            raise ChecksumError(
-                f"{self.path}: holds {len(events)} events, its manifest says {self.n_selected}. "
-                "Delete it and run the skim again."
-            )
-        return events, dict(self.metadata)
+from hepflow.records import Loss
+from hepflow.skimming.parts import AnyPart, Pair
 
 
 class Skim(Sequence[Pair]):
-    """Parts of one dataset; an element is read from disk when it is asked for."""
+    """Parts of one dataset; an element is read when it is asked for.
 
-    def __init__(self, dataset: str, parts: Sequence[Part]) -> None:
+    Attributes
+    ----------
+    parts : tuple
+        What stands for the events. None where the dataset is left out because of its losses.
+    lost : tuple of Loss
+        Files and entry ranges that could not be processed, here or before.
+    """
+
+    def __init__(self, dataset: str, parts: Sequence[AnyPart], lost: Sequence[Loss] = ()) -> None:
         self.dataset = dataset
         self.parts = tuple(parts)
+        self.lost = tuple(lost)
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -61,14 +34,42 @@ class Skim(Sequence[Pair]):
     def __getitem__(self, index: slice) -> Sequence[Pair]: ...
     def __getitem__(self, index: int | slice) -> Pair | Sequence[Pair]:
         if isinstance(index, slice):
-            return Skim(self.dataset, self.parts[index])
+            return Skim(self.dataset, self.parts[index], self.lost)
         return self.parts[index].load()
 
     def __iter__(self) -> Iterator[Pair]:
         for part in self.parts:
             yield part.load()
 
+    @property
+    def metadata(self) -> tuple[Mapping[str, Any], ...]:
+        """Metadata of each part, without reading events."""
+        return tuple(part.metadata for part in self.parts)
+
+    def to_dask_awkward(self) -> Any:
+        """Return the events as a dask-awkward collection, a partition for each part.
+
+        Only columns that are used are read, where the parts are ROOT or Parquet files. The
+        metadata of the parts, in the order of the partitions, is ``skim.metadata`` and
+        ``collection.attrs["metadata"]``.
+
+        Returns
+        -------
+        dask_awkward.Array
+
+        Raises
+        ------
+        InputError
+            If there is no part, or (when it is computed) a part has other columns than the first.
+        """
+        # Here, because it takes a second to import dask-awkward.
+        from hepflow.skimming.lazy import to_dask_awkward
+
+        return to_dask_awkward(self.dataset, self.parts)
+
     def __repr__(self) -> str:
-        selected = sum(part.n_selected for part in self.parts)
-        names = {Path(part.path).parent.name for part in self.parts}
-        return f"<Skim {self.dataset}: {len(self)} parts, {selected:,} events in {sorted(names)}>"
+        known = [part.n_selected for part in self.parts]
+        numbers = [one for one in known if one is not None]
+        if len(numbers) < len(known):
+            return f"<Skim {self.dataset}: {len(self)} parts, read live from the input files>"
+        return f"<Skim {self.dataset}: {len(self)} parts, {sum(numbers):,} events>"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hepflow.datasets import expand_datasets
-from hepflow.events import branches_of, merge_branches
+from hepflow.events import Branches, branches_of, merge_branches
 from hepflow.keys import Key, make_key
 from hepflow.records import Dataset, WorkItem
 from hepflow.schema import Config
@@ -26,6 +26,7 @@ class SkimSpec:
     branches: Mapping[str, tuple[str, ...]]  # kept in data and simulation
     mc_branches: Mapping[str, tuple[str, ...]]  # kept in simulation only
     max_retries: int
+    ignore_missing: bool = False  # leave out branches that a file does not have
 
     @classmethod
     def from_config(cls, config: Config | Mapping[str, Any]) -> SkimSpec:
@@ -46,6 +47,7 @@ class SkimSpec:
             branches=merge_branches(valid.preprocess.branches),
             mc_branches=merge_branches(valid.preprocess.mc_branches),
             max_retries=skimming.max_retries,
+            ignore_missing=valid.preprocess.ignore_missing,
         )
 
     def kept_branches(self, dataset: Dataset) -> dict[str, tuple[str, ...]]:
@@ -55,9 +57,9 @@ class SkimSpec:
         weight = {"event": (dataset.weight_branch,)} if dataset.weight_branch else {}
         return merge_branches(self.branches, self.mc_branches, weight)
 
-    def selection_branches(self, dataset: Dataset) -> dict[str, tuple[str, ...]]:
-        """Branches that the selection reads."""
-        return merge_branches(branches_of(self.use, self.kept_branches(dataset)))
+    def selection_branches(self, kept: Branches) -> dict[str, tuple[str, ...]]:
+        """Branches that the selection reads; of a whole object those that are kept."""
+        return merge_branches(branches_of(self.use, kept))
 
     def key(self, dataset: Dataset) -> Key:
         """Key that all parts of a dataset share; an entry range is added by `part_name`."""
@@ -68,6 +70,8 @@ class SkimSpec:
             static_kwargs=self.static_kwargs,
             branches=self.kept_branches(dataset),
             weight_branch=dataset.weight_branch,
+            branch_map=dict(dataset.branch_map),
+            ignore_missing=self.ignore_missing,
         )
 
 

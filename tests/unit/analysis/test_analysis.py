@@ -14,7 +14,7 @@ import cloudpickle
 import numpy as np
 import pytest
 
-from hepflow.analysis import Analysis, AnalysisSpec, filling
+from hepflow.analysis import Analysis, AnalysisSpec, batches
 from hepflow.analysis.results import incomplete_data, remarks_on
 from hepflow.errors import CorrectionError, MissingArtifact, NormalisationError, UserFunctionError
 from hepflow.execution import make_executor
@@ -171,13 +171,13 @@ def test_two_slices_of_a_process_add_up_with_their_own_scales(tmp_path):
 def filled_parts(monkeypatch):
     """Names of the parts that are filled, not reused."""
     seen = []
-    real = filling.fill_part
+    real = batches.fill_batch
 
-    def counting(analysis, task):
-        seen.append(task.part.path)
-        return real(analysis, task)
+    def counting(analysis, batch):
+        seen.extend(task.part.path for task in batch.tasks)
+        return real(analysis, batch)
 
-    monkeypatch.setattr(filling, "fill_part", counting)
+    monkeypatch.setattr(batches, "fill_batch", counting)
     return seen
 
 
@@ -209,13 +209,18 @@ def three_jets(jets):
         lambda c: c["general"].update(run_systematics=False),
         lambda c: c["corrections"][0].update(out_of_range="clamp"),
         lambda c: c["good_object_masks"].update(analysis=[]),
-        lambda c: c["general"].update(channels=["CR"]),
     ],
 )
 def test_what_the_histograms_depend_on_fills_them_anew(config, filled_parts, change):
     fills(config, filled_parts)
     change(config)
     assert fills(config, filled_parts) == 4
+
+
+def test_fewer_channels_are_reused(config, filled_parts):
+    fills(config, filled_parts)
+    config["general"]["channels"] = ["CR"]
+    assert fills(config, filled_parts) == 0
 
 
 @pytest.mark.parametrize(
@@ -303,18 +308,18 @@ def read_stored(config):
 
 
 def test_what_an_interrupted_run_filled_is_kept(config, filled_parts, monkeypatch):
-    counting = filling.fill_part
+    counting = batches.fill_batch
 
-    def failing(analysis, task):
-        if task.part.metadata["is_data"]:
+    def failing(analysis, batch):
+        if any(task.part.metadata["is_data"] for task in batch.tasks):
             raise UserFunctionError("channels[0]: broken")
-        return counting(analysis, task)
+        return counting(analysis, batch)
 
-    monkeypatch.setattr(filling, "fill_part", failing)
+    monkeypatch.setattr(batches, "fill_batch", failing)
     with pytest.raises(UserFunctionError, match="filling histograms: 1 of 4 failed"):
         build(config).fill_histograms()
     assert len(filled_parts) == 3
-    monkeypatch.setattr(filling, "fill_part", counting)
+    monkeypatch.setattr(batches, "fill_batch", counting)
     assert fills(config, filled_parts) == 1
 
 
@@ -407,13 +412,17 @@ def test_stored_histograms_that_are_not_there_are_an_error(config):
 
 
 def test_a_change_after_filling_is_written(config, caplog):
-    caplog.set_level(logging.INFO, logger="hepflow.analysis.results")
+    caplog.set_level(logging.INFO, logger="hepflow.journal")
     build(config).run_analysis_chain()
     path = manager_of(config).get_histograms_dir() / "histograms.zip"
     first = path.read_bytes()
     build(config).run_analysis_chain()
     assert path.read_bytes() == first
-    assert len([r for r in caplog.records if r.msg.startswith("histograms:")]) == 1
+    told = [record.getMessage() for record in caplog.records]
+    assert [one.split(" (")[0] for one in told if one.startswith("normalisation")] == [
+        "normalisation: ran",
+        "normalisation: reused",
+    ]
     config["datasets"]["datasets"][0]["cross_section"] = 20.0
     build(config).run_analysis_chain()
     assert path.read_bytes() != first

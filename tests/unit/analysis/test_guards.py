@@ -191,7 +191,7 @@ def test_the_last_part_writes_the_histograms_and_the_cabinetry_file(config):
         (lambda c: c["general"].update(lumi=999.0), "luminosity"),
         (lambda c: c["datasets"]["datasets"][0].update(cross_section=1.0), "datasets"),
         (lambda c: c["channels"][0]["observables"][0].update(binning="0,200,5"), "binning"),
-        (lambda c: c.update(corrections=[]), "filled"),
+        (lambda c: c.update(corrections=[]), "correction"),
     ],
 )
 def test_stored_histograms_must_fit_the_configuration(config, change, part):

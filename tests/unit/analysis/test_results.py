@@ -174,7 +174,7 @@ def test_changes_of_an_own_file_are_never_missed(tmp_path, folders, place, caplo
     own.write_text(lumi_removed(own))
     caplog.clear()
     assert "lumi" not in fitted()
-    assert "reused" not in caplog.text
+    assert "statistics: reused" not in caplog.text
     assert "your own cabinetry file" in caplog.text
 
 

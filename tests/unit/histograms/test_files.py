@@ -46,7 +46,7 @@ def ledger():
     part = PartCounts("mc__nominal", "a.root", 0, 10, 10, 7.5, 6.0)
     return Ledger(
         parts={part.item_key: part},
-        losses=(Loss("mc__nominal", "b.root", 0, 5, "broken"),),
+        losses=(Loss("mc__nominal", "b.root", 0, 5, "broken", "skim", 5),),
         file_events={"mc__nominal": {"a.root": 10}},
         runs_sums={"mc__nominal": {"a.root": 7.5}},
         files_expected={"mc__nominal": 2},
@@ -73,6 +73,7 @@ def histograms():
         luminosity={"2016": 36.3},
         ledger=ledger(),
         process_of={"mc__nominal": "mc", "other__nominal": "other", "data": "data"},
+        rescaled={"data": 1 / 3},
     )
 
 
@@ -132,6 +133,7 @@ def test_the_lossless_file_gives_back_every_bit(tmp_path, histograms):
     assert found.ledger == histograms.ledger
     assert (found.data_processes, found.luminosity) == (histograms.data_processes, {"2016": 36.3})
     assert found.process_of == histograms.process_of
+    assert found.rescaled == histograms.rescaled
 
 
 def test_the_lossless_file_is_read_by_hist_alone(tmp_path, histograms):

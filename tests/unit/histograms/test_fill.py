@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from hepflow.errors import UserFunctionError
-from hepflow.histograms.fill import bin_indices, fill_block, fill_cutflow, observable_values
+from hepflow.histograms.fill import (
+    Owners,
+    Step,
+    bin_indices,
+    fill_block,
+    fill_cutflow,
+    fill_rows,
+    observable_values,
+)
 from hepflow.records import Axis
 
 AXIS = Axis("x", "x", (0.0, 1.0, 2.5, 4.0))
@@ -72,14 +80,44 @@ def test_whole_numbers_and_truth_values_are_values(result):
     assert observable_values(result, 3, "x").flat.dtype == np.float64
 
 
+def step(name, passed, part=(0, 0, 0), parts=1):
+    weights, passed = np.array([1.0, 2.0, -4.0]), np.array(passed)
+    return Step(name, weights[passed], Owners(np.array(part)[passed], parts))
+
+
 def test_the_cutflow_counts_and_sums():
-    flow = fill_cutflow(
-        [
-            ("all", np.ones(3, bool), np.array([1.0, 2.0, -4.0])),
-            ("last", np.array([True, False, True]), np.array([1.0, 2.0, -4.0])),
-        ]
-    )
+    (flow,) = fill_cutflow([step("all", [True] * 3), step("last", [True, False, True])])
     assert flow.names == ("all", "last")
     assert flow.counts.tolist() == [3, 2]
     assert flow.sumw.tolist() == [-1.0, -3.0]
     assert flow.sumw2.tolist() == [21.0, 17.0]
+
+
+def test_each_part_has_its_own_cutflow():
+    part = (0, 2, 2)
+    flows = fill_cutflow(
+        [step("all", [True] * 3, part, 3), step("last", [False, True, True], part, 3)]
+    )
+    assert [flow.counts.tolist() for flow in flows] == [[1, 0], [0, 0], [2, 2]]
+    assert [flow.sumw.tolist() for flow in flows] == [[1.0, 0.0], [0.0, 0.0], [-2.0, -2.0]]
+
+
+def test_parts_that_are_filled_together_are_as_filled_alone():
+    rng = np.random.default_rng(5)
+    counts = [3, 0, 40, 7]
+    values, weights = rng.uniform(-1, 6, sum(counts)), rng.normal(1, 0.7, sum(counts))
+    owners = Owners(np.repeat(np.arange(4), counts), 4)
+    shift = rng.integers(0, 2, sum(counts))
+    flat = observable_values(values, len(values), "x")
+    block = fill_block(flat, {"nominal": weights}, AXIS, owners)
+    rows = fill_rows(flat, weights, shift, ("a_up", "a_down"), AXIS, owners)
+    for part, start in enumerate(np.cumsum([0, *counts[:-1]])):
+        here = slice(start, start + counts[part])
+        alone = observable_values(values[here], counts[part], "x")
+        own = fill_block(alone, {"nominal": weights[here]}, AXIS).as_block()
+        assert np.array_equal(block.as_block(part).sumw, own.sumw)
+        assert np.array_equal(block.as_block(part).sumw2, own.sumw2)
+        mine = Owners.one(counts[part])
+        other = fill_rows(alone, weights[here], shift[here], ("a_up", "a_down"), AXIS, mine)
+        assert np.array_equal(rows.sumw[part], other.sumw[0])
+        assert np.array_equal(rows.sumw2[part], other.sumw2[0])

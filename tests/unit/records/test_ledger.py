@@ -69,3 +69,34 @@ def test_json_and_back():
         files_expected={"a": 3},
     )
     assert Ledger.from_json(json.loads(json.dumps(ledger.to_json()))) == ledger
+
+
+def test_losses_tell_about_their_files():
+    known = Ledger(
+        parts={one.item_key: one for one in [PartCounts("d", "a.root", 0, 50, 50, 50.0, 50.0)]},
+        file_events={"d": {"a.root": 100}},
+        files_expected={"d": 3},
+    )
+    losses = [
+        Loss("d", "a.root", 50, 100, "broken", "skim", 100),
+        Loss("d", "b.root", 0, 20, "broken", "skim", 20),
+        Loss("d", "c.root", 0, 0, "truncated", "metadata"),
+    ]
+    found = known.with_losses(losses)
+    assert found.losses == tuple(losses)
+    assert found.file_events == {"d": {"a.root": 100, "b.root": 20}}
+    assert found.with_losses(losses) == found
+    # a file of unknown size holds as many events as the others on average
+    assert found.lost_events("d") == 50 + 20 + 60
+    assert found.fraction("d") == pytest.approx(50 / 120 * 2 / 3)
+    assert found.incomplete(["d", "e"]) == {"d": found.fraction("d")}
+    assert found.dropped() == ()
+    assert Ledger.from_json(found.to_json()) == found
+
+
+def test_a_dataset_without_parts_that_lost_something_is_dropped():
+    found = Ledger().with_losses([Loss("d", "c.root", 0, 0, "truncated", "metadata")])
+    assert found.dropped() == ("d",)
+    assert found.fraction("d") == 0.0
+    assert found.fraction("e") == 1.0
+    assert found.lost_events("d") == 0.0

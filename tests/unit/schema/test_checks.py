@@ -146,10 +146,14 @@ def test_luminosity_by_year():
         entry["year"] = year
     assert Config(**config).general.lumi == {"2017": 1.0, "2018": 2.0}
     config["datasets"]["datasets"][1]["year"] = 2081
+    config["datasets"]["datasets"][3]["year"] = 2018
     del config["datasets"]["datasets"][2]["year"]
     problems = problems_in(config)
     assert list(problems) == ["datasets.datasets[1].year", "datasets.datasets[2].year"]
     assert "no year '2081'" in problems["datasets.datasets[1].year"].message
+    config["datasets"]["datasets"][1]["year"] = config["datasets"]["datasets"][2]["year"] = 2017
+    config["datasets"]["datasets"][0]["year"] = config["datasets"]["datasets"][3]["year"] = 2017
+    assert "no dataset has the year" in problems_in(config)["general.lumi.2018"].message
 
 
 def test_computed_columns():
@@ -189,5 +193,5 @@ def test_sources_need_what_their_correction_reads_them_from():
     problems = problems_in(changed(corrections__0__uncertainty_sources=[source]))
     where = "corrections[0].uncertainty_sources[0]"
     assert list(problems) == [f"{where}.up_and_down_idx", f"{where}.up_function"]
-    problems = problems_in(changed(corrections__1__uncertainty_sources__0__down_function=REMOVE))
-    assert list(problems) == ["corrections[1].uncertainty_sources[0].down_function"]
+    problems = problems_in(changed(corrections__1__uncertainty_sources__0__up_function=REMOVE))
+    assert list(problems) == ["corrections[1].uncertainty_sources[0].up_function"]

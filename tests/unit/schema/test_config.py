@@ -74,7 +74,7 @@ def test_assignment_is_allowed_and_validated(config):
 WRONG = [
     (lambda c: c.general, "lumi", -1, "general.lumi: expected a number above 0"),
     (lambda c: c.general, "lumii", 1, "general.lumii: unknown key. Did you mean 'lumi'?"),
-    (lambda c: c.general, "blind", True, "general.blind: refused: blinding"),
+    (lambda c: c.general, "run_mva_training", True, "general.run_mva_training: refused: training"),
     (lambda c: c.general, "analysis", "diff", "general.analysis: 'diff' is refused"),
     (lambda c: c.channels[1], "kind", "signl", "channels[1].kind: expected 'signal'"),
     (
@@ -86,8 +86,8 @@ WRONG = [
     (
         lambda c: c.preprocess.skimming.output,
         "format",
-        "root",
-        "preprocess.skimming.output.format: 'root' is refused",
+        "hdf5",
+        "preprocess.skimming.output.format: expected 'pickle', 'root' or 'parquet'",
     ),
     (
         lambda c: c.corrections[1].uncertainty_sources[0],

@@ -54,6 +54,28 @@ READ = [
         6.1e4,
     ),
     ("datasets.datasets[0].year=2018", ("datasets", "datasets", 0, "year"), "2018"),
+    ("datasets.datasets[0].year=2017,2018", ("datasets", "datasets", 0, "year"), ["2017", "2018"]),
+    ("datasets.datasets[0].directory=in/a", ("datasets", "datasets", 0, "directory"), "in/a"),
+    (
+        'datasets.datasets[0].directories=["in/a"]',
+        ("datasets", "datasets", 0, "directory"),
+        ["in/a"],
+    ),
+    (
+        "datasets.datasets[0].cross_section=[1.5]",
+        ("datasets", "datasets", 0, "cross_section"),
+        [1.5],
+    ),
+    ("datasets.datasets[0].branch_map.MET=PuppiMET",
+     ("datasets", "datasets", 0, "branch_map"), {"MET": "PuppiMET"}),
+    ("general.blind=true", ("general", "blind"), True),
+    ("general.blind=SR", ("general", "blind"), [
+        {"channel": "SR", "observable": None, "range": None}
+    ]),
+    ("execution.memory_limit=0.5", ("execution", "memory_limit"), 0.5),
+    ("execution.on_missing=drop_dataset", ("execution", "on_missing"), "drop_dataset"),
+    ("preprocess.skimming.output.format=root",
+     ("preprocess", "skimming", "output", "format"), "root"),
     (
         "datasets.datasets[1].files=a.root, b.root",
         ("datasets", "datasets", 1, "files"),
@@ -243,7 +265,7 @@ REFUSED = [
     ("general.analysis=nondif", "general.analysis", "Did you mean 'nondiff'?"),
     ("general.lumii=1", "general.lumii", "Did you mean 'lumi'?"),
     ("genral.lumi=1", "genral", "Did you mean 'general'?"),
-    ("general.blind=true", "general.blind", "blinding does not exist yet"),
+    ("general.run_mva_training=true", "general.run_mva_training", "networks does not exist yet"),
     ("mva=1", "mva", "networks do not exist yet"),
     ("mva[0].x=1", "mva", "networks do not exist yet"),
     ("channels[7].label=x", "channels[7]", "no such entry; the list has 2 entries"),
@@ -335,3 +357,30 @@ def test_a_configuration_that_is_no_mapping():
 def test_one_text_is_one_override():
     new = load_config_with_restricted_cli(valid(), "general.max_files=2")
     assert new["general"]["max_files"] == 2
+
+
+def by_year():
+    """The valid configuration with corrections by year, the years as numbers."""
+    config = changed(general__lumi={2017: 1.0, 2018: 2.0})
+    for entry, year in zip(config["datasets"]["datasets"], (2017, 2017, 2018, 2018), strict=True):
+        entry["year"] = year
+    config["corrections"] = {2017: config["corrections"][:1], 2018: config["corrections"]}
+    return config
+
+
+def test_sections_by_year_are_reached_by_their_year():
+    new = override(
+        "corrections.2017[0].out_of_range=clamp", "general.lumi.2018=5", config=by_year()
+    )
+    assert [list(new["corrections"]), list(new["general"]["lumi"])] == [[2017, 2018]] * 2
+    assert new["corrections"][2017][0]["out_of_range"] == "clamp"
+    assert "out_of_range" not in new["corrections"][2018][0]
+    assert new["general"]["lumi"] == {2017: 1.0, 2018: 5.0}
+    Config(**new)
+
+
+def test_a_year_and_a_list_are_not_taken_for_each_other():
+    assert "expected a list here" in str(refused("corrections[0].op=mult", config=by_year()))
+    assert "expected a section (dict) here" in str(refused("corrections.2017[0].op=mult"))
+    problems = refused("corrections.2019[0].op=mult", config=by_year())
+    assert "there is no such entry" in problems["corrections.2019[0]"].message

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import awkward as ak
 import numpy as np
 import pytest
 import uproot
 
 from hepflow.errors import MaskError, MissingBranch, UnreadableFile, UserFunctionError
+from hepflow.events import OpenFile
 from hepflow.records import WorkItem
-from hepflow.skimming import SkimSpec, part
-from hepflow.skimming.part import select_events
+from hepflow.skimming import SkimSpec
+from hepflow.skimming.select import select_events
 from tests.builders import keep_triggered, make_dataset, shared, toy_columns, write_nano
 
 MC = make_dataset("mc__nominal")
@@ -91,13 +94,13 @@ def test_without_a_selection_every_event_is_kept(path):
 
 def test_only_the_branches_that_are_needed_are_read(path, monkeypatch):
     read = []
-    real = part.read_columns
+    real = OpenFile.read
 
-    def counting(tree, item_, names):
-        read.append((list(names), item_.entrystop - item_.entrystart))
-        return real(tree, item_, names)
+    def counting(self, names, start, stop):
+        read.append((list(names), stop - start))
+        return real(self, names, start, stop)
 
-    monkeypatch.setattr(part, "read_columns", counting)
+    monkeypatch.setattr(OpenFile, "read", counting)
     select_events(spec(), MC, item(path))
     assert read[0] == (["HLT_Mu50", "MET_pt", "genWeight"], 200)
     assert sorted(read[1][0]) == ["Muon_eta", "Muon_pt", "Pileup_nTrueInt", "run"]
@@ -141,7 +144,79 @@ def test_a_file_that_changed_since_its_metadata_was_read_is_noticed(path):
 
 def test_the_branches_of_a_whole_object_are_those_configured():
     whole = spec(use=(("Muon", None), ("event", "run")))
-    assert whole.selection_branches(MC) == {"Muon": ("pt", "eta"), "event": ("run",)}
+    kept = whole.kept_branches(MC)
+    assert whole.selection_branches(kept) == {"Muon": ("pt", "eta"), "event": ("run",)}
+
+
+# -- branches that a file calls otherwise, or does not have --------------------------------
+
+
+def renamed(**branch_map):
+    return make_dataset("mc__nominal", branch_map=branch_map)
+
+
+def test_renamed_branches_are_kept_under_the_wanted_names(path):
+    other = renamed(PuppiMET="MET", trigger="HLT_Mu50", weight="genWeight", Lepton="Muon")
+    other = replace(other, weight_branch="weight")
+    chosen = spec(
+        use=(("event", "trigger"), ("PuppiMET", "pt")), branches={"Lepton": ("pt",)}, mc_branches={}
+    )
+    events, counts = select_events(chosen, other, item(path))
+    plain, same = select_events(spec(), MC, item(path))
+    assert set(events.fields) == {"Lepton", "weight"}
+    assert events.Lepton.pt.tolist() == plain.Muon.pt.tolist()
+    assert events.weight.tolist() == plain.genWeight.tolist()
+    assert counts == same
+
+
+def test_absent_branches_are_left_out_with_one_notice(path, caplog):
+    branches = {"Muon": ("pt", "mvaNew"), "Tau": ("pt",), "event": ("run",)}
+    chosen = spec(branches=branches, ignore_missing=True)
+    for start in (0, 50, 100):
+        events, _ = select_events(chosen, replace(MC, key="of this test"), item(path, start))
+        assert events.Muon.fields == ["pt"]
+        assert "Tau" not in events.fields
+    (notice,) = caplog.messages
+    assert "of this test do not have Muon_mvaNew, Tau_pt" in notice
+    with pytest.raises(MissingBranch, match="Muon_mvaNew"):
+        select_events(spec(branches=branches), MC, item(path))
+
+
+def test_a_whole_object_of_the_selection_is_what_is_there(path):
+    chosen = spec(
+        function=_has_fields,
+        use=(("Muon", None),),
+        branches={"Muon": ("pt", "mvaNew", "eta")},
+        ignore_missing=True,
+    )
+    assert len(select_events(chosen, MC, item(path))[0]) == 200
+
+
+def _has_fields(muons):
+    return np.full(len(muons), muons.fields == ["pt", "eta"])
+
+
+def test_the_weight_and_what_the_selection_reads_are_never_left_out(path):
+    lenient = spec(ignore_missing=True)
+    with pytest.raises(MissingBranch, match=r"'LHEWeight', wanted by the generator weight"):
+        select_events(lenient, replace(MC, weight_branch="LHEWeight"), item(path))
+    asked = replace(lenient, use=(("event", "HLT_Mu51"), ("MET", "pt")))
+    with pytest.raises(MissingBranch, match=r"wanted by preprocess\.skimming\.use"):
+        select_events(asked, MC, item(path))
+
+
+def test_the_key_depends_on_what_a_branch_means():
+    keys = {
+        one.digest
+        for one in (
+            spec().key(MC),
+            spec(ignore_missing=True).key(MC),
+            spec().key(renamed(Muon="lep")),
+            spec().key(renamed(Muon="mu")),
+        )
+    }
+    assert len(keys) == 4
+    assert spec().key(MC).digest == spec().key(renamed()).digest
 
 
 def test_a_real_file_without_events_gives_an_empty_part():

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import logging
 import math
 import os
 import uuid
 from types import SimpleNamespace
 
+import awkward as ak
 import numpy as np
 import pytest
 
 from hepflow.errors import ChecksumError, InputError, StorageError, UnreadableFile
+from hepflow.journal import recorded
 from hepflow.skimming import Skim, process_workitems_with_skimming
 from tests.builders import (
     keep_triggered,
@@ -36,7 +39,8 @@ def config(tmp_path):
 
 
 def parts_on_disk(config):
-    return sorted(path.name for path in manager_of(config).get_skimmed_dir().rglob("*.pkl"))
+    folder = manager_of(config).get_skimmed_dir()
+    return sorted(path.name for path in folder.rglob("*_*-*_*") if path.is_file())
 
 
 def made_and_reused(caplog):
@@ -367,3 +371,91 @@ def test_a_run_over_fewer_files_keeps_the_parts_of_the_others(config, log):
     log.clear()
     make_skims(config)
     assert made_and_reused(log)[0] == 0
+
+
+# -- formats -----------------------------------------------------------------------------
+
+
+def in_format(config, name):
+    skimming = {**config["preprocess"]["skimming"], "output": {"format": name}}
+    return {**config, "preprocess": {**config["preprocess"], "skimming": skimming}}
+
+
+@pytest.mark.parametrize("name", ["root", "parquet"])
+def test_parts_in_another_format_hold_the_same(config, log, name):
+    first = make_skims(config)
+    pickled = [part.load() for skim in first.values() for part in skim.parts]
+    skims = make_skims(in_format(config, name))
+    assert made_and_reused(log) == (4, 0)  # none of the other format is taken
+    assert {one.rpartition(".")[2] for one in parts_on_disk(config)} == {name}  # nor left there
+    parts = [part for skim in skims.values() for part in skim.parts]
+    assert [part.identity for part in parts] == [
+        part.identity for skim in first.values() for part in skim.parts
+    ]
+    for (events, metadata), part in zip(pickled, parts, strict=True):
+        again, known = part.load()
+        assert known == metadata
+        assert again.type == events.type
+        assert ak.array_equal(again, events)
+    make_skims(in_format(config, name))
+    assert made_and_reused(log) == (0, 4)
+
+
+@pytest.mark.parametrize("name", ["root", "parquet"])
+def test_damaged_parts_of_every_format_are_made_anew(config, log, name):
+    chosen = in_format(config, name)
+    make_skims(chosen)
+    folder = manager_of(config).get_dataset_dir("mc__nominal")
+    first, second, _ = sorted(folder.glob(f"*.{name}"))
+    first.write_bytes(first.read_bytes()[:-100])
+    for position in (0.1, 0.5, 0.9):  # also bytes that no reader looks at
+        content = bytearray(second.read_bytes())
+        content[int(position * len(content))] ^= 0xFF
+        second.write_bytes(bytes(content))
+        make_skims(chosen)
+        assert made_and_reused(log)[0] >= 1
+    for manifest in folder.parent.rglob("manifest.json"):
+        manifest.unlink()
+    make_skims(chosen)
+    assert made_and_reused(log) == (0, 4)  # found by what the files say of themselves
+
+
+def test_files_of_the_user_stay_in_the_folder(config):
+    make_skims(config)
+    mine = manager_of(config).get_dataset_dir("data") / "mine.root"
+    mine.write_bytes(b"")
+    make_skims(in_format(config, "root"))
+    assert mine.exists()
+
+
+def test_a_stored_skim_of_another_format_does_not_fit(config):
+    make_skims(config)
+    config["general"]["run_skimming"] = False
+    with pytest.raises(StorageError, match=r"4 of 4 parts .*another format"):
+        make_skims(in_format(config, "root"))
+
+
+def test_the_manifest_has_a_format_and_one_of_another_is_not_believed(config, log):
+    make_skims(config)
+    path = manager_of(config).get_dataset_dir("data") / "manifest.json"
+    content = json.loads(path.read_text())
+    assert content["format"] == 2
+    assert set(content["parts"][0]) >= {"sha256", "size", "counts", "n_selected"}
+    path.write_text(json.dumps({**content, "format": 1}))
+    make_skims(config)
+    assert "its format is 1, 2 is expected" in log.text
+    assert made_and_reused(log) == (0, 4)  # verified, as without a manifest
+
+
+def test_why_the_skim_ran_is_told(config):
+    with recorded() as stages:
+        make_skims(config)
+        make_skims(config)
+        config["preprocess"]["branches"]["Jet"] = ["pt"]
+        make_skims(config)
+        config["general"]["run_skimming"] = False
+        make_skims(config)
+    told = [(one.outcome, one.why) for one in stages if one.name == "skim"]
+    assert [outcome for outcome, _ in told] == ["ran", "reused", "ran", "read back"]
+    assert "nothing stored" in told[0][1]
+    assert "branches" in told[2][1]

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hepflow.errors import StorageError
+from hepflow.keys import Key, stable_hash
 from hepflow.records import PartCounts, WorkItem
+from hepflow.skimming.formats import format_of
 from hepflow.skimming.select import select_events
-from hepflow.skimming.spec import SkimSpec
-from hepflow.storage import pack_array, read_part, write_part
-
-FORMAT = 1
+from hepflow.skimming.spec import SkimSpec, part_identity
+from hepflow.storage import sha256_file
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,9 @@ class SkimTask:
     """One part to make."""
 
     item: WorkItem
-    path: str  # where the part goes; its name holds the key
+    path: str  # where the part goes; its name holds the key, its suffix the format
     reuse: bool  # whether a whole part that is there already is taken
+    sha256: str | None = None  # of the part that is there, where a manifest knows it
 
     @property
     def file(self) -> str:
@@ -42,8 +43,21 @@ class PartRecord:
     counts: PartCounts
     n_selected: int
     size: int  # [bytes]
+    sha256: str  # of the file's bytes
     mtime_ns: int  # [ns] time of the last change; another one: the part is verified before use
     reused: bool = False  # whether it was there already
+
+
+def item_identity(item: WorkItem, key: Key) -> str:
+    """Digest of all that the events of a work item depend on; not of how they are kept."""
+    return stable_hash({"key": key.digest, **part_identity(item)})
+
+
+def part_name(item: WorkItem, key: Key, suffix: str) -> str:
+    """File name of a part: readable, and different where anything that it depends on differs."""
+    digest = item_identity(item, key)[:16]
+    stem = "".join(c if c.isalnum() or c in "_-" else "_" for c in Path(item.filename).stem)
+    return f"{stem[:60]}_{item.entrystart}-{item.entrystop}_{digest}{suffix}"
 
 
 def skim_item(spec: SkimSpec, task: SkimTask) -> PartRecord:
@@ -55,21 +69,24 @@ def skim_item(spec: SkimSpec, task: SkimTask) -> PartRecord:
         If the input cannot be read.
     UserFunctionError
         If the selection raises or returns something else than one value for each event.
+    StorageError
+        If the format of parts cannot hold a branch, or the part cannot be written.
     """
     path = Path(task.path)
     if task.reuse and path.exists():
-        found = _found_part(path, task.item)
+        found = _found_part(path, task)
         if found is not None:
             return found
     dataset = spec.datasets[task.item.dataset]
     events, counts = select_events(spec, dataset, task.item)
-    payload = {
-        "format": FORMAT,
+    header = {
         "counts": asdict(counts),
         "uuid": task.item.fileuuid,
-        "events": pack_array(events),
+        "tree": task.item.treename or dataset.tree_name,
+        "branches": {name: list(events[name].fields) for name in events.fields},
+        "n_selected": len(events),
     }
-    write_part(path, payload)
+    format_of(path).write(path, events, header)
     return _record(path, task.item, counts, len(events))
 
 
@@ -83,20 +100,21 @@ def _record(
         counts=counts,
         n_selected=n_selected,
         size=status.st_size,
+        sha256=sha256_file(path),
         mtime_ns=status.st_mtime_ns,
         reused=reused,
     )
 
 
-def _found_part(path: Path, item: WorkItem) -> PartRecord | None:
+def _found_part(path: Path, task: SkimTask) -> PartRecord | None:
     """A part that an interrupted run left; None where it is broken and must be made anew."""
     try:
-        payload = read_part(path)
+        if task.sha256 is not None and sha256_file(path) != task.sha256:
+            return None
+        events, header = format_of(path).read(path, None)
     except StorageError:
         return None
-    if payload.get("format") != FORMAT:
+    counts = PartCounts(**header["counts"])
+    if counts.item_key != task.item.item_key:
         return None
-    counts = PartCounts(**payload["counts"])
-    if counts.item_key != item.item_key:
-        return None
-    return _record(path, item, counts, payload["events"]["length"], reused=True)
+    return _record(path, task.item, counts, len(events), reused=True)

@@ -1,0 +1,313 @@
+"""Write ``reference/files.md`` from the table below: ``make docs``.
+
+The names of files and formats come from the modules that write them; a test compares the table
+with what a run leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hepflow.analysis.base import FILLED_STAMP
+from hepflow.histograms import LOSSLESS_FILE, ROOT_FILE
+from hepflow.histograms.cutflows import CUTFLOW_FILE
+from hepflow.output_manager import CACHE_VARIABLE, OutputDirectoryManager
+from hepflow.schema import Config
+from hepflow.skimming.formats import FORMATS
+from hepflow.skimming.manifest import MANIFEST
+from hepflow.stamps import STAMP
+from hepflow.statistics import TEMPLATE_FILE
+
+PAGE = Path(__file__).resolve().parent / "reference" / "files.md"
+PARTS = ", ".join(f"`{one.suffix}` ({name})" for name, one in FORMATS.items())
+STAMP_KEYS = {
+    "key": "`stage`, `digest`, and the digest of each `part` of it",
+    "files": "file -> its size [bytes]",
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that a run leaves."""
+
+    path: str  # below the output folder; with * and <names>
+    what: str
+    below: tuple[str, ...] = ()  # what the levels above `keys` go by: a key, or "list"
+    keys: Mapping[str, str] = field(default_factory=dict)  # of JSON: name -> meaning
+    always: bool = True  # whether every complete run leaves it
+
+
+FILES = (
+    File(
+        "config/resolved.json",
+        "The configuration as run; a function as `{function: module:name, fingerprint}`",
+        keys=dict.fromkeys(Config.model_fields, ""),
+    ),
+    File(
+        "metadata/fileset.json",
+        "Input files, in the shape of coffea's filesets",
+        ("dataset",),
+        {
+            "files": "path or URL -> tree",
+            "metadata": "`process`, `variation`, `xsec` [pb], `is_data`, `year`, `n_files` (also "
+            "those that `max_files` leaves out)",
+        },
+    ),
+    File(
+        "metadata/workitems.json",
+        "Entry ranges of the files, with the fields of coffea's work items",
+        ("list",),
+        {
+            "dataset": "its key",
+            "filename": "path or URL",
+            "treename": "name of the tree",
+            "entrystart": "first entry",
+            "entrystop": "entry after the last one",
+            "fileuuid": "of the file, in base64",
+            "usermeta": "`file_nevts`, `file_runs_sum`: entries of the whole file, and the sum of "
+            "weights in its Runs tree",
+        },
+    ),
+    File(
+        "metadata/nanoaods.json",
+        "Events and sums of weights",
+        ("process", "variation"),
+        {
+            "files": "list of `path`, `nevts`, `sum_weights`, `dataset`",
+            "nevts_total": "events; by dataset where the process has several",
+            "sum_weights_total": "sum of generator weights; by dataset likewise",
+        },
+    ),
+    File(
+        "metadata/files.json",
+        "What was learned about each file, for the next run",
+        keys={"format": "of this file", "files": "by dataset, path, size and time"},
+    ),
+    File(
+        f"skimmed/<dataset>/{MANIFEST}",
+        "Parts of the skim of a dataset, and what they were made with",
+        keys={
+            "format": "of this file",
+            "key": STAMP_KEYS["key"],
+            "parts": "list of `name`, `n_selected`, `counts` (entry range, events and sums of "
+            "weights before the selection), size, time and uuid of the input file",
+        },
+    ),
+    File("skimmed/<dataset>/*_*-*_*", f"Events of an entry range: {PARTS}"),
+    File(
+        f"histograms/{ROOT_FILE}",
+        "One TH1D for each `channel__observable__process[__source_up\\|down]`, for ROOT, uproot "
+        "and cabinetry; under- and overflow included",
+    ),
+    File(
+        f"histograms/{LOSSLESS_FILE}",
+        "All histograms with the ledger of what was processed, lossless (`uhi.io.zip`, which "
+        "`hist` reads)",
+    ),
+    File(
+        f"histograms/{CUTFLOW_FILE}",
+        "Events after each cut",
+        keys={
+            "channels": "channel -> process -> list of cuts",
+            "remarks": "what every table says, such as the fraction of data",
+        },
+    ),
+    File(f"histograms/{FILLED_STAMP}", "What the histograms were filled from", keys=STAMP_KEYS),
+    File(f"histograms/{STAMP}", "What these files were made with", keys=STAMP_KEYS),
+    File(
+        "statistics/cabinetry_config.yaml",
+        "The statistical model as a cabinetry configuration; your own where its first line was "
+        "taken away",
+    ),
+    File(
+        f"statistics/{TEMPLATE_FILE}",
+        "What the fit takes, where it differs from what was filled (folded overflow)",
+        always=False,
+    ),
+    File(
+        "statistics/workspace.json",
+        "The pyhf workspace",
+        keys={
+            "channels": "samples with their modifiers",
+            "observations": "data",
+            "measurements": "parameter of interest, bounds",
+            "version": "of the format",
+        },
+    ),
+    File(
+        "statistics/fit.json",
+        "The fit",
+        keys={
+            "poi": "parameter of interest",
+            "labels": "names of the parameters, in the order of the lists below",
+            "bestfit": "values",
+            "uncertainty": "standard deviations",
+            "correlation": "matrix",
+            "twice_nll": "twice the negative logarithm of the likelihood at its minimum",
+            "goodness_of_fit": "p-value of the saturated model",
+            "converged": "whether this is a result; false also at a bound",
+            "notes": "why not, and what else to know",
+            "model": "`digest`, `background_uncertainty`, `backend`, `optimizer`, bounds",
+        },
+    ),
+    File(
+        "statistics/prediction.json",
+        "Yields and uncertainties",
+        keys={
+            "prefit": "by channel and sample",
+            "postfit": "likewise",
+            "expected_only": "whether the fit is to Asimov data",
+        },
+    ),
+    File(
+        "statistics/limit.json",
+        "Upper limits; see [limits](../explanation/limits.md)",
+        keys={
+            "poi": "parameter of interest",
+            "poi_range": "its bounds",
+            "confidence_level": "such as 0.95",
+            "observed": "null where it is refused",
+            "expected": "five values, from -2 to +2 standard deviations",
+            "expected_kind": "`a_priori` or `a_posteriori`",
+            "cls_at_observed": "CLs there, evaluated again",
+            "test_statistic": "`qtilde`",
+            "calculator": "`asymptotic`",
+            "model": "as in `fit.json`",
+            "scan": "CLs on a grid, for drawing",
+        },
+    ),
+    File(
+        "statistics/significance.json",
+        "Discovery",
+        keys={
+            "observed_p": "p-value of no signal",
+            "observed_z": "in standard deviations",
+            "expected_p": "median for the nominal signal",
+            "expected_z": "likewise",
+        },
+    ),
+    File(f"statistics/{STAMP}", "What these files were made with", keys=STAMP_KEYS),
+    File("plots/<channel>/*", "Observables, as `plotting.formats` says", always=False),
+    File(
+        "plots/statistics/*",
+        "Before and after the fit, pulls, correlation, scan of the limit",
+        always=False,
+    ),
+    File(
+        "report/run.json",
+        "Where the results come from",
+        keys={
+            "python": "version",
+            "platform": "operating system",
+            "packages": "versions",
+            "user_code": "folder, git commit, whether it was modified",
+            "input_digests": "SHA-256 of correction files and lists of certified runs",
+            "losses": "input that could not be processed, with the reason",
+            "remarks": "what every plot and table says, such as the fraction of data",
+            "ledger": "entry ranges processed and lost, sums of weights, files expected",
+            "stages": "list of `name`, `outcome` (ran, reused, read back, left out), `why`",
+            "stage_seconds": "wall clock [s]",
+            "cpu_seconds": "workers included [s]",
+            "wall_seconds": "[s]",
+            "exit_status": "0 only if every enabled step succeeded",
+            "problems": "why not",
+        },
+    ),
+    File("logs/hepflow.log", "Messages; tracebacks of unforeseen errors lie beside it"),
+)
+OUTCOME = {
+    "exit_status": "as the command's",
+    "problems": "list of texts",
+    "remarks": "as in `report/run.json`",
+    "losses": "likewise",
+    "expected_only": "whether the fit is to Asimov data",
+    "limit": "`poi`, `confidence_level`, `observed`, `expected`, `expected_kind`; or null",
+    "fit": "`poi`, `value`, `error`; or null",
+    "output_dir": "folder",
+    "plots_dir": "folder",
+    "stages": "as in `report/run.json`",
+    "report": "path of `report/run.json`",
+    "cpu_seconds": "workers included [s]",
+    "wall_seconds": "[s]",
+}
+HEAD = """\
+# Files
+
+This page is generated from the table in `docs/reference_files.py` by `make docs`.
+
+A run writes below `general.output_dir` (default `outputs`). Every file is written to a temporary
+name in the same folder and renamed: it is whole, or not there. Keys of datasets are
+`<name>__<variation>`, such as `wjets__nominal`; collision data has its name alone. Where a dataset
+has several years or slices, they are part of the name."""
+CACHE = f"""\
+## The cache
+
+In the user's cache folder, or in `{CACHE_VARIABLE}`, or in `general.cache_dir`. It belongs to the
+user and is not readable by others (mode 0700). It can be removed at any time; what is needed is
+made again.
+
+| folder | content |
+|---|---|
+| `histograms/merged/` | the last fillings, one file for each channel and key |
+| `histograms/parts/` | parts that were filled by a run that did not come to its end |
+| `samples/` | built-in samples |
+
+Downloaded corrections and file lists, where a configuration names URLs, lie there as well."""
+
+
+def page() -> str:
+    """Return the whole page."""
+    parts = [HEAD, *_overview()]
+    for one in FILES:
+        if one.keys and one.path not in _ELSEWHERE:
+            parts += [f"### `{one.path}`", *_details(one)]
+    parts += [CACHE, "## The outcome on the command line", _outcome()]
+    return "\n\n".join(parts) + "\n"
+
+
+_ELSEWHERE = {"config/resolved.json"} | {one.path for one in FILES if one.keys == STAMP_KEYS}
+
+
+def _overview() -> Iterator[str]:
+    for folder in OutputDirectoryManager("outputs").list_structure():
+        mine = [one for one in FILES if one.path.startswith(f"{folder}/")]
+        if mine:
+            rows = [f"| `{_escaped(one.path)}` | {one.what} |" for one in mine]
+            yield "\n".join([f"## {folder}", "", "| file | content |", "|---|---|", *rows])
+    yield (
+        f"A `{STAMP}` (or `.<name>.{STAMP}` beside a figure) says what files were made with: "
+        f"`key` ({STAMP_KEYS['key']}) and `files` ({STAMP_KEYS['files']}). See "
+        "[caching](../explanation/caching.md). `resolved.json` has the sections of the "
+        "[configuration](configuration.md).\n\n## Keys of the JSON files"
+    )
+
+
+def _details(one: File) -> Iterator[str]:
+    levels = ["a list of" if level == "list" else f"by {level}:" for level in one.below]
+    if levels:
+        yield f"{' '.join(levels).capitalize()}"
+    yield _table(one.keys)
+
+
+def _table(keys: Mapping[str, str]) -> str:
+    rows = [f"| `{name}` | {meaning} |" for name, meaning in keys.items()]
+    return "\n".join(["| key | meaning |", "|---|---|", *rows])
+
+
+def _outcome() -> str:
+    told = (
+        "`--json FILE` (`-` is standard output) writes what the last lines of `hepflow run` say, "
+        "for programs. For `hepflow plan` it is the list of stages: `name`, `what`, `runs`; for "
+        "`hepflow init` the `folder` and its `files`."
+    )
+    return f"{told}\n\n{_table(OUTCOME)}"
+
+
+def _escaped(path: str) -> str:
+    return path.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

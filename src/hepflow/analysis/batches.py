@@ -1,0 +1,122 @@
+"""Fill parts on the executor: small ones of a dataset together, as each call costs as much."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hepflow.analysis.event_loop import EventLoop
+from hepflow.execution import Executor, Outcome
+from hepflow.histograms import write_raw
+from hepflow.skimming import AnyPart
+
+if TYPE_CHECKING:
+    from hepflow.analysis.base import Analysis
+
+_MOST = 100_000  # events of a batch
+_LEAST = 20_000  # below, the fixed cost of a batch is felt
+
+
+@dataclass(frozen=True)
+class FillTask:
+    """A part to fill, and where its histograms go."""
+
+    part: AnyPart
+    path: str
+
+    @property
+    def file(self) -> str:
+        """Input file."""
+        return str(self.part.metadata["file"])
+
+    @property
+    def label(self) -> str:
+        """For messages."""
+        known = self.part.metadata
+        return f"{known['dataset']}: {self.file}, {known['entrystart']} to {known['entrystop']}"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Parts of one dataset that are filled by one call."""
+
+    tasks: tuple[FillTask, ...]
+    n_events: int
+
+    @property
+    def file(self) -> str:
+        """First input file."""
+        return self.tasks[0].file
+
+    @property
+    def label(self) -> str:
+        """For messages."""
+        more = f" and {len(self.tasks) - 1} more" if self.tasks[1:] else ""
+        return f"{self.tasks[0].label}{more}"
+
+
+def in_batches(tasks: Sequence[FillTask], workers: int) -> list[Batch]:
+    """Put parts of one dataset together, the largest batches first.
+
+    A part whose number of events is not known yet stays alone. Results do not depend on the
+    batches: each part keeps its own sums.
+    """
+    total = sum(task.part.n_selected or 0 for task in tasks)
+    most = min(_MOST, max(_LEAST, total // (2 * workers)))
+    batches: list[Batch] = []
+    for task in tasks:
+        size = task.part.n_selected
+        last = batches[-1] if batches else None
+        fits = (
+            last is not None
+            and size is not None
+            and last.tasks[-1].part.n_selected is not None
+            and last.tasks[-1].part.metadata["dataset"] == task.part.metadata["dataset"]
+            and last.n_events + size <= most
+        )
+        if fits and last is not None:
+            batches[-1] = Batch((*last.tasks, task), last.n_events + (size or 0))
+        else:
+            batches.append(Batch((task,), size or 0))
+    return sorted(batches, key=lambda batch: -batch.n_events)
+
+
+def fill_batch(analysis: Analysis, batch: Batch) -> None:
+    """Fill some parts and keep the result of each. Runs on workers."""
+    own_way = type(analysis).process_chunk is not EventLoop.process_chunk
+    loaded = [task.part.load() for task in batch.tasks]
+    groups = [[i] for i in range(len(loaded))] if own_way else _alike(loaded)
+    for group in groups:
+        chosen = [loaded[i] for i in group]
+        raws = [analysis.process_chunk(*chosen[0])] if own_way else analysis.process_parts(chosen)
+        for i, raw in zip(group, raws, strict=True):
+            write_raw(Path(batch.tasks[i].path), raw)
+
+
+def _alike(loaded: Sequence[tuple[Any, Any]]) -> list[list[int]]:
+    """Positions of parts with the same columns, as files may differ in their types."""
+    groups: dict[str, list[int]] = {}
+    for i, (events, _) in enumerate(loaded):
+        groups.setdefault(str(events.layout.form), []).append(i)
+    return list(groups.values())
+
+
+def fill_all(
+    executor: Executor, analysis: Analysis, tasks: Sequence[FillTask], label: str
+) -> Iterator[Outcome]:
+    """Fill parts; one outcome for each part that failed, each tried by itself before."""
+    work = functools.partial(fill_batch, analysis)
+    again: list[FillTask] = []
+    for outcome in executor.map(work, in_batches(tasks, executor.workers), label=label):
+        if not outcome.ok and outcome.item.tasks[1:]:
+            again.extend(outcome.item.tasks)
+        elif not outcome.ok:
+            yield Outcome(outcome.index, outcome.item.tasks[0], error=outcome.error)
+    if again:
+        alone = [Batch((task,), task.part.n_selected or 0) for task in again]
+        for outcome in executor.map(work, alone, label=label):
+            if not outcome.ok:
+                yield Outcome(outcome.index, outcome.item.tasks[0], error=outcome.error)

@@ -1,0 +1,53 @@
+"""Columns of a file -> event record with Lorentz vectors. Knows file formats, nothing else does."""
+
+from hepflow.events.branches import (
+    EVENT,
+    Branches,
+    BranchMap,
+    branch_name,
+    branches_of,
+    index_target,
+    merge_branches,
+    name_in_file,
+    names_of,
+)
+from hepflow.events.open_file import (
+    OpenFile,
+    check_branches,
+    open_tree,
+    present_branches,
+    read_events,
+)
+from hepflow.events.record import (
+    behaviour,
+    build_events,
+    build_object,
+    record_name,
+    replace_object,
+    with_behaviour,
+)
+from hepflow.events.root import sum_of_runs
+
+__all__ = [
+    "EVENT",
+    "BranchMap",
+    "Branches",
+    "OpenFile",
+    "behaviour",
+    "branch_name",
+    "branches_of",
+    "build_events",
+    "build_object",
+    "check_branches",
+    "index_target",
+    "merge_branches",
+    "name_in_file",
+    "names_of",
+    "open_tree",
+    "present_branches",
+    "read_events",
+    "record_name",
+    "replace_object",
+    "sum_of_runs",
+    "with_behaviour",
+]

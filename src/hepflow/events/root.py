@@ -1,0 +1,179 @@
+"""Columns of a TTree or an RNTuple."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hepflow.errors import MissingTree, UnreadableFile
+from hepflow.events.failures import ROOT, named
+from hepflow.events.foreign import READS, foreign_format
+
+_RUNS = "Runs"
+_TABLES = {"TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple"}
+_SUMS_OF_WEIGHTS = ("genEventSumw", "genEventSumw_")
+
+
+@dataclass(frozen=True)
+class TreeColumns:
+    """Columns of a TTree."""
+
+    tree: Any
+    names: frozenset[str]
+    num_entries: int
+    uuid: str
+    kind: str = ROOT
+
+    def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
+        """Read branches in one go: their baskets are fetched together."""
+        wanted = frozenset(names)
+        arrays = self.tree.arrays(
+            # not by expression: names such as lep.pt would be taken for Python
+            filter_branch=lambda branch: branch.name in wanted and branch.parent is self.tree,
+            entry_start=start,
+            entry_stop=stop,
+            library="ak",
+            how=dict,
+        )
+        return {name: arrays[name] for name in names}
+
+    def runs_sum(self) -> float | None:
+        """Sum of weights of the Runs tree beside it."""
+        return sum_of_runs(self.tree.file.root_directory)
+
+
+@dataclass(frozen=True)
+class NtupleColumns:
+    """Columns of an RNTuple; fields of a record are presented like those of a TTree."""
+
+    ntuple: Any
+    fields: Mapping[str, str]  # flat name -> path of the field
+    counters: Mapping[str, str]  # nMuon -> path of a field with one entry an object
+    num_entries: int
+    uuid: str
+    kind: str = ROOT
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Flat names."""
+        return frozenset({*self.fields, *self.counters})
+
+    def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
+        """Read field by field: `arrays` looks at all fields of the RNTuple, which takes seconds."""
+        return {name: self._one(name, start, stop) for name in names}
+
+    def _one(self, name: str, start: int, stop: int) -> Any:
+        import awkward as ak
+
+        path = self.fields.get(name)
+        if path is not None:
+            return self.ntuple[path].array(entry_start=start, entry_stop=stop)
+        return ak.num(self.ntuple[self.counters[name]].array(entry_start=start, entry_stop=stop))
+
+    def runs_sum(self) -> float | None:
+        """Sum of weights of the Runs RNTuple beside it."""
+        return sum_of_runs(self.ntuple.file.root_directory)
+
+
+def open_root(filename: str, treename: str) -> TreeColumns | NtupleColumns:
+    """Open a TTree or an RNTuple of a ROOT file.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is of a format whose events are no plain columns.
+    MissingTree
+        If it has no such tree; the message names those that it has.
+    Exception
+        One of `read_errors`, if it is missing, truncated or not a ROOT file.
+    """
+    import uproot
+
+    root_file = uproot.open(filename)
+    names = set(root_file.keys(cycle=False))
+    foreign = foreign_format(root_file, treename, names)
+    if foreign is not None:
+        raise UnreadableFile(
+            f"{named(filename)}: this is {foreign.name} (tree {foreign.tree!r}, {foreign.tells}). "
+            f"{READS}"
+        )
+    columns = _columns(root_file[treename]) if treename in names else None
+    if columns is None:
+        raise MissingTree(
+            f"{named(filename)}: there is no tree {treename!r}. {_trees_there(root_file, treename)}"
+        )
+    return columns
+
+
+def _trees_there(root_file: Any, wanted: str) -> str:
+    """Names of the TTrees and RNTuples, without histograms and the like; the nearest first."""
+    classes = root_file.classnames(cycle=False)
+    tables = sorted(name for name, kind in classes.items() if kind in _TABLES)
+    if not tables:
+        return "The file has no tree at all."
+    near = difflib.get_close_matches(wanted, tables, n=1)
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    return f"{hint}The file has: {', '.join(tables)}."
+
+
+def _columns(found: Any) -> TreeColumns | NtupleColumns | None:
+    """Columns of what has the tree's name; None where it is no table, such as a histogram."""
+    import uproot
+
+    if isinstance(found, uproot.behaviors.TTree.TTree):
+        names = frozenset(found.keys(recursive=False))
+        return TreeColumns(found, names, int(found.num_entries), str(found.file.uuid))
+    if isinstance(found, uproot.behaviors.RNTuple.RNTuple):
+        fields, counters = _flat_fields(found)
+        return NtupleColumns(found, fields, counters, int(found.num_entries), str(found.file.uuid))
+    return None
+
+
+def _flat_fields(ntuple: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """Fields and counters by the names that a TTree of the same events has.
+
+    Two layouts are in use: ROOT's importer writes ``Muon_pt`` and ``nMuon`` (projections of an
+    anonymous collection), CMSSW a collection ``Muon`` with a field ``pt``. The records of the
+    header tell all names; to ask uproot's fields one by one takes seconds.
+    """
+    from uproot.const import RNTupleFieldRole
+
+    records = ntuple.field_records
+    inside: dict[int, list[int]] = {}
+    for i, record in enumerate(records):
+        inside.setdefault(record.parent_field_id, []).append(i)
+    plain: dict[str, str] = {}
+    nested: dict[str, str] = {}
+    counters: dict[str, str] = {}
+    for i, top in enumerate(records):
+        name = top.field_name
+        if top.parent_field_id != i or name.startswith("_collection"):
+            continue
+        is_list = top.struct_role == RNTupleFieldRole.COLLECTION
+        holder = inside[i][-1] if is_list else i
+        if records[holder].struct_role != RNTupleFieldRole.RECORD:
+            plain[name] = name
+            continue
+        members = [records[j].field_name for j in inside.get(holder, ()) if j != holder]
+        nested |= {f"{name}_{member}": f"{name}.{member}" for member in members}
+        if is_list and members:
+            counters[f"n{name}"] = f"{name}.{members[0]}"
+    fields = {**nested, **plain}
+    return fields, {name: path for name, path in counters.items() if name not in fields}
+
+
+def sum_of_runs(root_directory: Any) -> float | None:
+    """Sum of ``genEventSumw`` over all rows of Runs; None where there is none."""
+    if _RUNS not in root_directory.keys(cycle=False):
+        return None
+    runs = root_directory[_RUNS]
+    known = runs.keys(recursive=False)
+    for name in _SUMS_OF_WEIGHTS:
+        if name in known:
+            return math.fsum(np.asarray(runs[name].array(library="np"), dtype=np.float64))
+    return None

@@ -1,0 +1,173 @@
+"""Checks that corrections and sources have what their kind needs, and nothing in vain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hepflow.errors import Problem
+from hepflow.schema.systematics import SYSTEMATIC
+from hepflow.schema.tree import (
+    Problems,
+    Tree,
+    by_year,
+    entries,
+    given,
+    needs,
+    no_effect,
+    section,
+    texts,
+)
+
+_FROM_FILE: Mapping[str, Any] = {
+    "file": None,
+    "key": None,
+    "nominal_idx": None,
+    "up_and_down_idx": None,
+    "out_of_range": "error",
+}
+_ONLY_OBJECT: Mapping[str, Any] = {
+    "target": None,
+    "op": "mult",
+    "propagate_to_met": None,
+    "scale_mass": True,
+}
+_SIDES = ("up_function", "down_function")
+_FUNCTIONS: Mapping[str, Any] = dict.fromkeys(_SIDES)
+_ONE_SIDE = "it reflects a side that is not given"
+
+
+def corrections_complete(tree: Tree) -> Problems:
+    """A correction has what its kind needs."""
+    objects = section(tree, "preprocess", "branches")
+    for where, _, one in by_year(tree, "corrections"):
+        yield from _correction_target(one, where)
+        from_file = one.get("use_correctionlib", True) is not False
+        yield from _arguments(one, where, objects, from_file)
+        word = f"{'with' if from_file else 'without'} use_correctionlib"
+        if from_file:
+            yield from needs(one, where, ("file", "key"), word)
+            yield from _nominal_named(one, where)
+            yield from no_effect(one, where, {"nominal_function": None}, word)
+        else:
+            yield from needs(one, where, ("nominal_function",), word)
+            yield from no_effect(one, where, _FROM_FILE, word)
+        own = "without `up_and_down_idx`, which makes a source of the same name"
+        if not given(one.get("up_and_down_idx")):
+            yield from no_effect(one, where, {"correlation": "correlated"}, own)
+        for j, source in entries(one, "uncertainty_sources"):
+            yield from _source(source, f"{where}.uncertainty_sources[{j}]", word, from_file)
+
+
+def _source(source: Mapping[str, Any], path: str, word: str, from_file: bool) -> Problems:
+    """One source of a correction: its sides come from the file or from functions."""
+    if from_file:
+        yield from needs(source, path, ("up_and_down_idx",), word)
+        yield from no_effect(source, path, _FUNCTIONS, word)
+        pair = source.get("up_and_down_idx")
+        both = isinstance(pair, (list, tuple)) and all(given(one) for one in pair)
+    else:
+        yield from needs(source, path, ("up_function",), word)
+        yield from no_effect(source, path, {"up_and_down_idx": None}, word)
+        both = given(source.get("down_function"))
+    if both:
+        yield from no_effect(source, path, {"symmetrise": False}, f"for two sides: {_ONE_SIDE}")
+    elif source.get("is_delta") is True:
+        why = "for a difference, which serves both sides"
+        yield from no_effect(source, path, {"symmetrise": False}, why)
+    if given(source.get("varies_with")):
+        why = "beside `varies_with`: the source is no nuisance of its own"
+        yield from no_effect(source, path, {"correlation": "correlated", "symmetrise": False}, why)
+
+
+def _nominal_named(one: Mapping[str, Any], where: str) -> Problems:
+    """Where the file has names for up and down, it has one for nominal."""
+    rows = [one, *(source for _, source in entries(one, "uncertainty_sources"))]
+    placed = any(text == SYSTEMATIC for _, text in texts(one.get("args")))
+    if not placed and any(given(row.get("up_and_down_idx")) for row in rows):
+        yield from needs(one, where, ("nominal_idx",), "beside the names of up and down")
+
+
+def _arguments(
+    one: Mapping[str, Any], where: str, objects: Mapping[str, Any], from_file: bool
+) -> Problems:
+    """Inputs are in `use` or in `args`, and the place of the systematic is there once."""
+    arguments = one.get("args")
+    if not given(arguments):
+        return
+    yield from no_effect(one, where, {"use": None}, "beside `args`")
+    places = [j for j, text in texts(arguments) if text == SYSTEMATIC]
+    named = given(one.get("nominal_idx"))
+    if not from_file:
+        for j in places:
+            message = f"{SYSTEMATIC!r} has no effect without use_correctionlib."
+            yield Problem(f"{where}.args[{j}]", message, "Remove it.")
+    elif named and len(places) != 1:
+        message = (
+            f"expected {SYSTEMATIC!r} once, where nominal_idx goes, but got it {len(places)} times."
+        )
+        yield Problem(f"{where}.args", message)
+    elif places and not named:
+        yield Problem(
+            f"{where}.nominal_idx", f"missing. `args` has a place for it ({SYSTEMATIC!r})."
+        )
+    yield from _no_columns(arguments, where, objects)
+
+
+def _no_columns(arguments: Any, where: str, objects: Mapping[str, Any]) -> Problems:
+    """A text among the inputs that looks like a column is none."""
+    for j, text in texts(arguments):
+        name, dot, field = text.partition(".")
+        if dot and name in objects:
+            hint = f'Write ("{name}", "{field}").'
+            yield Problem(f"{where}.args[{j}]", f"{text!r} is a text, not a column.", hint)
+
+
+def _only_for_pt(one: Mapping[str, Any], where: str) -> Problems:
+    """What follows from a new pt has no effect for another column."""
+    target = one.get("target")
+    parts = target.split(".") if isinstance(target, str) else target
+    column = parts[-1] if isinstance(parts, (list, tuple)) and parts else "pt"
+    if column != "pt":
+        word = f"for the column {column!r}: it is for 'pt'"
+        yield from no_effect(one, where, {"propagate_to_met": None, "scale_mass": True}, word)
+
+
+def _correction_target(one: Mapping[str, Any], where: str) -> Problems:
+    if one.get("type") == "object":
+        if not given(one.get("target")):
+            yield Problem(
+                f"{where}.target",
+                "missing. A correction of type 'object' needs the column that it changes.",
+                'Write for example target: ("Jet", "pt").',
+            )
+        yield from no_effect(one, where, {"reduce": "prod"}, "for type 'object'")
+        yield from _only_for_pt(one, where)
+    if one.get("type") == "event":
+        yield from no_effect(one, where, _ONLY_OBJECT, "for type 'event'")
+
+
+def systematics_complete(tree: Tree) -> Problems:
+    """A source has what its kind needs, and nothing that would have no effect."""
+    needed: dict[Any, tuple[str, ...]] = {
+        "normalisation": ("size",),
+        "event": ("up_function",),
+        "object": ("up_function", "target"),
+        "sample": (),
+    }
+    plain = {**_FUNCTIONS, **_ONLY_OBJECT, "use": None, "transform": None}
+    unused: dict[Any, Mapping[str, Any]] = {
+        "normalisation": {**plain, "symmetrise": False},
+        "event": {**_ONLY_OBJECT, "size": None},
+        "object": {"size": None},
+        "sample": {**plain, "size": None, "processes": None, "correlation": "correlated"},
+    }
+    for where, _, one in by_year(tree, "systematics"):
+        kind = one.get("type")
+        if isinstance(kind, str) and kind in needed:
+            yield from needs(one, where, needed[kind], f"for type {kind!r}")
+            yield from no_effect(one, where, unused[kind], f"for type {kind!r}")
+        if kind == "object":
+            yield from _only_for_pt(one, where)
+        if given(one.get("up_function")) and given(one.get("down_function")):
+            yield from no_effect(one, where, {"symmetrise": False}, f"for two sides: {_ONE_SIDE}")

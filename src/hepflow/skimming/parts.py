@@ -1,0 +1,214 @@
+"""Parts of a skim: what stands for events on disk, or for events that are read live."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from hepflow.errors import ChecksumError, InputError
+from hepflow.events import EVENT, with_behaviour
+from hepflow.keys import stable_hash
+from hepflow.records import PartCounts, WorkItem
+from hepflow.skimming.formats import format_of
+from hepflow.skimming.select import select_events
+from hepflow.skimming.spec import SkimSpec
+
+Pair = tuple[Any, dict[str, Any]]
+Ids = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]
+ID_BRANCHES = ("run", "luminosityBlock", "event")  # together they name an event of data
+
+
+class AnyPart(Protocol):
+    """One part of a skim, wherever its events are. Small: it travels instead of them."""
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What is known before the events are read: dataset, file, entry range, totals."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Digest of all that the events depend on, and of nothing else.
+
+        Equal for a part on disk, in any format, and one that is read live.
+        """
+        ...
+
+    @property
+    def n_selected(self) -> int | None:
+        """Events; None where that is known only after reading."""
+        ...
+
+    def load(self) -> Pair:
+        """Events (record array with Lorentz vectors), and metadata with the part's counts."""
+        ...
+
+    def read(self, columns: Sequence[str] | None = None) -> Any:
+        """Events with at least these columns, such as ``Muon.pt`` and ``run``."""
+        ...
+
+    def form(self) -> Any:
+        """Awkward form of the events."""
+        ...
+
+    def event_ids(self) -> Ids:
+        """Run, luminosity block and event number of every event, those to drop included."""
+        ...
+
+    def without(self, drop: Sequence[int] | np.ndarray[Any, Any]) -> Self:
+        """The same part without these of its events."""
+        ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a skim on disk."""
+
+    path: str
+    metadata: dict[str, Any]
+    n_selected: int
+    identity: str
+    drop: tuple[int, ...] = ()  # events of the file that are left out: they are repeated
+
+    def load(self) -> Pair:
+        """Read the part.
+
+        Returns
+        -------
+        tuple
+            Events (record array with Lorentz vectors), and metadata.
+
+        Raises
+        ------
+        ChecksumError
+            If the bytes on disk are not those that were written.
+        """
+        return self.read(), dict(self.metadata)
+
+    def read(self, columns: Sequence[str] | None = None) -> Any:
+        """Read events; with `columns` (``Muon.pt``, ``run``) only those."""
+        return _without(self._stored(columns), self.drop)
+
+    def form(self) -> Any:
+        """Awkward form of the events."""
+        return self._stored(None).layout.form
+
+    def event_ids(self) -> Ids:
+        """Read run, luminosity block and event number. Shape of each (n_events,)."""
+        return _ids_of(self._stored(ID_BRANCHES), self.path)
+
+    def without(self, drop: Sequence[int] | np.ndarray[Any, Any]) -> Self:
+        """The same part without these of its events."""
+        return replace(
+            self,
+            n_selected=self.n_selected - len(drop),
+            drop=tuple(map(int, drop)),
+            identity=_identity_without(self.identity, drop),
+        )
+
+    def _stored(self, columns: Sequence[str] | None) -> Any:
+        events, _ = format_of(self.path).read(Path(self.path), columns)
+        expected = self.n_selected + len(self.drop)
+        if len(events) != expected:
+            raise ChecksumError(
+                f"{self.path}: holds {len(events)} events, its manifest says {expected}. "
+                "Delete it and run the skim again."
+            )
+        return events
+
+
+@dataclass(frozen=True)
+class LivePart:
+    """One entry range that is read, selected and counted each time it is loaded."""
+
+    spec: SkimSpec
+    item: WorkItem
+    metadata: dict[str, Any]
+    identity: str
+    drop: tuple[int, ...] = ()  # selected events that are left out: they are repeated
+    n_selected: None = None  # nothing is read before it is asked for
+
+    def load(self) -> Pair:
+        """Read and select the entry range.
+
+        Returns
+        -------
+        tuple
+            Events (record array with Lorentz vectors), and metadata with what was counted.
+
+        Raises
+        ------
+        UnreadableFile, MissingTree, MissingBranch
+            If the input cannot be read.
+        UserFunctionError
+            If the selection raises or returns something else than one value for each event.
+        """
+        events, counts = self._select(self.spec, self.item)
+        metadata = {
+            **self.metadata,
+            "part_sum_weights": counts.sum_weights,
+            "part_sum_signs": counts.sum_signs,
+        }
+        return _without(events, self.drop), metadata
+
+    def read(self, columns: Sequence[str] | None = None) -> Any:  # noqa: ARG002 - as of `Part`
+        """Read events with all their columns: the names of records follow from all of them."""
+        return _without(self._select(self.spec, self.item)[0], self.drop)
+
+    def form(self) -> Any:
+        """Awkward form of the events, from an empty entry range."""
+        empty = replace(self.item, entrystop=self.item.entrystart)
+        return self._select(self.spec, empty)[0].layout.form
+
+    def event_ids(self) -> Ids:
+        """Read run, luminosity block and event number of the selected events.
+
+        Nothing else is read than these and what the selection reads.
+        """
+        whole = {name for name, field in self.spec.use if field is None}
+        branches = {name: kept for name, kept in self.spec.branches.items() if name in whole}
+        branches[EVENT] = (*branches.get(EVENT, ()), *ID_BRANCHES)
+        reduced = replace(self.spec, branches=branches)
+        return _ids_of(self._select(reduced, self.item)[0], self.item.filename)
+
+    def without(self, drop: Sequence[int] | np.ndarray[Any, Any]) -> Self:
+        """The same part without these of its selected events."""
+        return replace(
+            self, drop=tuple(map(int, drop)), identity=_identity_without(self.identity, drop)
+        )
+
+    def _select(self, spec: SkimSpec, item: WorkItem) -> tuple[Any, PartCounts]:
+        import awkward as ak
+
+        events, counts = select_events(spec, spec.datasets[item.dataset], item)
+        # Packed, as it comes from a file: a view would keep what was not selected in memory.
+        return with_behaviour(ak.to_packed(events)), counts
+
+
+def _without(events: Any, drop: Sequence[int]) -> Any:
+    if not drop:
+        return events
+    keep = np.ones(len(events), dtype=np.bool_)
+    keep[list(drop)] = False
+    return events[keep]
+
+
+def _identity_without(identity: str, drop: Sequence[int] | np.ndarray[Any, Any]) -> str:
+    dropped = np.asarray(drop, dtype=np.int64)
+    return stable_hash([identity, hashlib.sha256(dropped.data).hexdigest()])
+
+
+def _ids_of(events: Any, where: str) -> Ids:
+    missing = [name for name in ID_BRANCHES if name not in events.fields]
+    if missing:
+        raise InputError(
+            f"{where}: has no {', '.join(missing)}, by which repeated events of data are told. "
+            "Set datasets.datasets[].duplicates to keep, which does not look for them."
+        )
+    run, block, event = (np.asarray(events[name]) for name in ID_BRANCHES)
+    return run, block, event

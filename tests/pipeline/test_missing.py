@@ -1,0 +1,453 @@
+"""Input that cannot be processed: refused, rescaled for, or its dataset left out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hepflow.histograms import read_histograms
+from tests.builders import cut_columns, toy_columns, write_nano
+from tests.pipeline.projects import (
+    MODULE,
+    Here,
+    assert_same_templates,
+    changed,
+    made,
+    run,
+    templates,
+    write_project,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver")  # pyhf 0.7 uses it
+DRAW = "--plotting.enabled=true"
+READ_BACK = (
+    ["metadata_generation"],
+    ["metadata_generation", "skimming"],
+    ["histogramming"],
+    ["metadata_generation", "skimming", "histogramming"],
+)
+BROKEN = "background_1.root"  # 2 of the 10 work items; the columns of seed 2
+CR = "return ak.num(jets, axis=1) < 2"
+HOT = (CR, f'if ak.any(jets.pt > 1e5):\n        raise ValueError("hot jet")\n    {CR}')
+
+
+def truncate(folder: Path) -> None:
+    content = (folder / BROKEN).read_bytes()
+    (folder / BROKEN).write_bytes(content[: len(content) // 2])
+
+
+def spoil(branch: str, value: float) -> Callable[[Path], None]:
+    """Give the last event a value that one of the user's functions refuses."""
+
+    def do(folder: Path) -> None:
+        columns = toy_columns(800, 2)
+        values = columns[branch].to_list() if branch == "Jet_pt" else columns[branch]
+        if branch == "Jet_pt":
+            import awkward as ak
+
+            last = max(i for i, pts in enumerate(values) if len(pts) == 1)  # also in the channel CR
+            columns["MET_pt"][last], columns["HLT_Mu50"][last] = 50.0, True
+            values[last] = [value]
+            values = ak.values_astype(ak.Array(values), np.float32)
+        else:
+            values[-1] = value
+        write_nano(folder / BROKEN, {**columns, branch: values})
+
+    return do
+
+
+def without_file(folder: Path) -> None:
+    (folder / "background.txt").write_text("background_0.root\n")
+
+
+def half_a_file(folder: Path) -> None:
+    write_nano(folder / BROKEN, cut_columns(toy_columns(800, 2), 0, 400))
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Where something is lost, and what remains."""
+
+    do: Callable[[Path], None]
+    remains: Callable[[Path], None]  # makes the input what is left of it
+    remark: str  # under the policy rescale
+    says: str
+    events: tuple[int, int] = (0, 0)  # entry range that is lost
+    changes: tuple[tuple[str, str], ...] = ()
+
+
+LOSSES = {
+    "metadata": Loss(truncate, without_file, "66.7 % of simulation", "truncated"),
+    "skim": Loss(
+        spoil("MET_pt", -1.0), half_a_file, "83.3 % of simulation", "negative MET", (400, 800)
+    ),
+    "histograms": Loss(
+        spoil("Jet_pt", 1e6), half_a_file, "83.3 % of simulation", "hot jet", (400, 800), (HOT,)
+    ),
+}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, capsys):
+    """A project with pictures that cost nothing."""
+
+    def write(task):
+        path = task.folder / f"{task.name}.png"
+        path.write_bytes(repr(task.content).encode())
+        return [path]
+
+    monkeypatch.setattr("hepflow.analysis.drawing.write_figure", write)
+    write_project(tmp_path / "main")
+    return Here(tmp_path / "main", monkeypatch, capsys)
+
+
+def remarks(folder: Path) -> list[str]:
+    cutflow = json.loads((folder / "out" / "histograms" / "cutflow.json").read_text())
+    report = json.loads((folder / "out" / "report" / "run.json").read_text())
+    assert cutflow["remarks"] == report["remarks"]
+    return report["remarks"]
+
+
+def losses(folder: Path) -> list[dict]:
+    report = json.loads((folder / "out" / "report" / "run.json").read_text())
+    stored = read_histograms(folder / "out" / "histograms" / "histograms.zip").ledger.losses
+    assert len(stored) == len(report["losses"]) == len(report["ledger"]["losses"])
+    return report["losses"]
+
+
+def of_process(folder: Path, process: str) -> dict[tuple[str, str], np.ndarray]:
+    found = read_histograms(folder / "out" / "histograms" / "histograms.zip")
+    return {
+        key[:2]: np.stack([block.sumw, block.sumw2])
+        for key, block in found.blocks.items()
+        if key[2] == process
+    }
+
+
+@pytest.mark.parametrize("stage", LOSSES)
+def test_a_loss_stops_the_run_by_default(here, stage):
+    loss = LOSSES[stage]
+    write_project(here.folder, *loss.changes)
+    loss.do(here.folder)
+    status, told = here.run()
+    assert status in {1, 2}
+    assert loss.says in told
+
+
+@pytest.mark.parametrize("stage", LOSSES)
+def test_rescaled_simulation_is_that_of_what_remains(here, stage):
+    loss = LOSSES[stage]
+    rescale = "--execution.on_missing=rescale"
+    write_project(here.folder, *loss.changes)
+    loss.remains(here.folder)
+    assert here.run("--general.output_dir=reference")[0] == 0
+    reference = templates(here.folder, "reference")
+    write_project(here.folder, *loss.changes)
+    loss.do(here.folder)
+    status, told = here.run(rescale)
+    assert status == 0, told
+    assert loss.says in told
+    assert "the run goes on without them" in told
+    assert loss.remark in here.out
+    assert_same_templates(templates(here.folder), reference)
+    assert remarks(here.folder) == [loss.remark]
+    (lost,) = losses(here.folder)
+    assert (lost["dataset"], lost["stage"]) == ("background__nominal", stage)
+    assert lost["file"].endswith(BROKEN)
+    assert (lost["entrystart"], lost["entrystop"]) == loss.events
+    assert loss.says in lost["reason"]
+    # again: nothing is done twice, and nothing is forgotten
+    status, told = here.run(rescale)
+    assert status == 0
+    assert made(told)["skim"][1] == 0
+    assert made(told).get("histograms", (0, 0))[1] <= 1  # the one that is tried again
+    assert remarks(here.folder) == [loss.remark]
+    # what is stored is read back with its losses
+    for names in READ_BACK:
+        off = [f"--general.run_{name}=false" for name in names]
+        status, told = here.run(rescale, DRAW, *off)
+        assert status == 0, told
+        assert remarks(here.folder) == [loss.remark]
+        # but not where losses are not admitted any more
+        status, told = here.run(DRAW, *off)
+        assert status != 0, (names, told)
+    assert_same_templates(templates(here.folder), reference)
+    # repaired
+    write_project(here.folder, *loss.changes)
+    status, told = here.run(rescale)
+    assert status == 0, told
+    assert remarks(here.folder) == []
+    assert losses(here.folder) == []
+    here.run("--general.output_dir=complete", "--general.cache_dir=other")
+    assert_same_templates(templates(here.folder), templates(here.folder, "complete"))
+
+
+@pytest.mark.parametrize("stage", LOSSES)
+def test_a_dropped_dataset_is_left_out_as_a_whole_and_said(here, stage):
+    loss = LOSSES[stage]
+    drop = "--execution.on_missing=drop_dataset"
+    write_project(here.folder, *loss.changes)
+    assert here.run("--general.output_dir=complete")[0] == 0
+    loss.do(here.folder)
+    for _ in range(2):
+        status, told = here.run(drop)
+        assert status == 0, told
+        assert "their datasets are left out" in told or stage == "metadata"
+        assert "without background" in here.out
+        assert remarks(here.folder) == ["without background"]
+        (lost,) = losses(here.folder)
+        assert lost["dataset"] == "background__nominal"
+        assert of_process(here.folder, "background") == {}
+        complete = read_histograms(here.folder / "complete" / "histograms" / "histograms.zip")
+        for process in ("signal", "data"):
+            for key, values in of_process(here.folder, process).items():
+                block = complete.blocks[*key, process]
+                np.testing.assert_array_equal(values, [block.sumw, block.sumw2])
+    write_project(here.folder, *loss.changes)
+    status, told = here.run(drop)
+    assert status == 0, told
+    assert remarks(here.folder) == []
+    assert_same_templates(templates(here.folder), templates(here.folder, "complete"))
+
+
+def test_what_one_channel_lost_is_missing_in_all(here):
+    loss = LOSSES["histograms"]
+    write_project(here.folder, HOT)
+    half_a_file(here.folder)
+    assert here.run("--general.output_dir=reference")[0] == 0
+    write_project(here.folder)
+    loss.do(here.folder)
+    assert here.run()[0] == 0  # nothing refuses the event yet: both channels are in the cache
+    (here.folder / "mine.py").write_text(changed(MODULE, HOT))
+    for cache in ((), ("--general.read_from_cache=false",)):
+        status, told = here.run("--execution.on_missing=rescale", *cache)
+        assert status == 0, told
+        assert_same_templates(templates(here.folder), templates(here.folder, "reference"))
+        assert remarks(here.folder) == [loss.remark]
+
+
+@pytest.mark.parametrize("stage", LOSSES)
+def test_losses_in_one_pass(here, stage):
+    loss = LOSSES[stage]
+    words = ("--execution.one_pass=true", "--execution.on_missing=rescale")
+    write_project(here.folder, *loss.changes)
+    loss.remains(here.folder)
+    assert here.run("--general.output_dir=reference", *words)[0] == 0
+    write_project(here.folder, *loss.changes)
+    loss.do(here.folder)
+    status, told = here.run(*words)
+    assert status == 0, told
+    assert_same_templates(templates(here.folder), templates(here.folder, "reference"))
+    assert remarks(here.folder) == [loss.remark]
+
+
+def test_losses_on_worker_processes(tmp_path):
+    folder = write_project(tmp_path, HOT)
+    LOSSES["histograms"].do(folder)
+    words = ("--general.run_statistics=false", "--execution.on_missing=rescale")
+    done = run(folder, *words)
+    assert done.returncode == 0, done.stderr
+    assert remarks(folder) == ["83.3 % of simulation"]
+    assert "hot jet" in done.stdout
+
+
+# -- data ------------------------------------------------------------------------------------
+
+RUN = 273158
+LUMI = {block: 0.5 + 0.01 * block for block in range(1, 70)}  # [1/pb]
+RESCALE = ("--execution.on_missing=rescale", "--general.lumi_table=table.json")
+DATA = ("data_0.root", "data_1.root")  # of the seeds 3 and 4
+
+
+def write_table(folder: Path) -> None:
+    (folder / "table.json").write_text(json.dumps({RUN: LUMI}))
+
+
+def spoil_data(folder: Path) -> None:
+    """Lose the second half of the second file of data in the skim."""
+    columns = toy_columns(800, 4, data=True)
+    columns["MET_pt"][-1] = -1.0
+    write_nano(folder / "data_1.root", columns)
+
+
+def truncate_data(folder: Path) -> None:
+    content = (folder / "data_1.root").read_bytes()
+    (folder / "data_1.root").write_bytes(content[: len(content) // 2])
+
+
+def fraction_by_hand(first: int, second: int | None) -> float:
+    """Luminosity of what was processed: so many events of the two files, over all."""
+    done, there = dict.fromkeys(LUMI, 0), dict.fromkeys(LUMI, 0)
+    for seed, count in ((3, first), (4, second)):
+        if count is not None:
+            for i, block in enumerate(toy_columns(800, seed, data=True)["luminosityBlock"]):
+                there[int(block)] += 1
+                done[int(block)] += i < count
+    parts = {block: done[block] / there[block] for block in LUMI if there[block]}
+    return sum(LUMI[block] * part for block, part in parts.items()) / sum(LUMI.values())
+
+
+CASES = {
+    "an entry range": (spoil_data, (), fraction_by_hand(800, 400)),
+    "a file": (truncate_data, (), fraction_by_hand(800, None)),
+    "files left out on purpose": (
+        write_table,
+        ("--general.max_files=1",),
+        fraction_by_hand(800, None),
+    ),
+    "nothing": (write_table, (), None),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_luminosity_is_that_of_the_data_that_were_processed(here, case):
+    do, words, fraction = CASES[case]
+    write_table(here.folder)
+    do(here.folder)
+    status, told = here.run(*RESCALE, *words)
+    assert status == 0, told
+    found = read_histograms(here.folder / "out" / "histograms" / "histograms.zip")
+    if fraction is None:
+        assert found.rescaled == {}
+        assert remarks(here.folder) == []
+        return
+    assert found.rescaled == {"data": pytest.approx(fraction, rel=1e-12)}
+    assert found.luminosity == {"": pytest.approx(100.0 * fraction, rel=1e-12)}
+    assert remarks(here.folder) == [f"{100 * fraction:.3g} % of the luminosity"]
+    here.run(
+        "--execution.on_missing=rescale",
+        f"--general.lumi={100.0 * fraction!r}",
+        "--general.output_dir=by_hand",
+        *words,
+    )
+    by_hand = templates(here.folder, "by_hand")
+    for name, values in templates(here.folder).items():
+        np.testing.assert_allclose(values, by_hand[name], rtol=1e-12, err_msg=name)
+
+
+def test_incomplete_data_give_an_observed_limit_only_where_the_luminosity_is_known(here):
+    write_table(here.folder)
+    spoil_data(here.folder)
+    limit = here.folder / "out" / "statistics" / "limit.json"
+    status, told = here.run("--execution.on_missing=rescale", statistics=True)
+    assert status == 1
+    assert "data is incomplete (data 75 %): the observed limit is refused" in told
+    assert json.loads(limit.read_text())["observed"] is None
+    assert remarks(here.folder) == ["75 % of data"]
+    status, told = here.run(*RESCALE, statistics=True)
+    assert status == 0, told
+    assert json.loads(limit.read_text())["observed"] > 0
+    (remark,) = remarks(here.folder)
+    assert remark.endswith("of the luminosity")
+    # another table is another luminosity; the same one is not read again
+    before = json.loads(limit.read_text())["expected"]
+    (here.folder / "table.json").write_text(json.dumps({RUN: dict.fromkeys(LUMI, 1.0)}))
+    status, told = here.run(*RESCALE, statistics=True)
+    assert status == 0, told
+    assert "histograms: reused" in told
+    assert json.loads(limit.read_text())["expected"] != before
+    off = "--general.run_histogramming=false"
+    assert here.run(*RESCALE, off, statistics=True)[0] == 0
+    write_table(here.folder)
+    status, told = here.run(*RESCALE, off, statistics=True)
+    assert status == 1
+    assert "lumi_table" in told
+    assert here.run("--execution.on_missing=rescale", off, statistics=True)[0] == 1
+
+
+def test_dropped_data_are_incomplete(here):
+    spoil_data(here.folder)
+    status, told = here.run("--execution.on_missing=drop_dataset", statistics=True)
+    assert status == 1
+    assert "data is incomplete (data 0 %): the observed limit is refused" in told
+    assert remarks(here.folder) == ["0 % of data", "without data"]
+
+
+def test_a_dropped_signal_has_no_limit_and_says_so(here):
+    content = (here.folder / "signal_0.root").read_bytes()
+    (here.folder / "signal_0.root").write_bytes(content[: len(content) // 2])
+    status, told = here.run("--execution.on_missing=drop_dataset", statistics=True)
+    assert status != 0
+    assert "signal" in told
+    assert "without signal" in told
+
+
+def test_a_fit_without_a_dropped_background_says_so(here):
+    truncate(here.folder)
+    _, told = here.run("--execution.on_missing=drop_dataset", statistics=True)
+    assert "process background has no events in any region of the fit and is left out" in told
+    assert "without background" in here.out
+
+
+def test_a_table_without_the_processed_blocks_is_refused(here):
+    spoil_data(here.folder)
+    (here.folder / "table.json").write_text(json.dumps({RUN: {1: 0.5}}))
+    status, told = here.run(*RESCALE)
+    assert status == 2
+    assert "has no luminosity of" in told
+    assert f"{RUN}:2" in told
+    status, told = here.run(*RESCALE, "--general.lumi_table=nowhere.json")
+    assert status == 2
+    assert "general.lumi_table: there is no file nowhere.json" in told
+    assert "skimming" not in told
+
+
+def test_overlapping_datasets_of_data_are_refused(here):
+    name = '{"name": "data", "files": [str(HERE / "data.txt")], "is_data": True}'
+    two = ", ".join(
+        f'{{"name": "data_{i}", "process": "data", "files": [str(HERE / "data_{i}.root")], '
+        '"is_data": True}'
+        for i in range(2)
+    )
+    write_project(here.folder, (name, two))
+    write_table(here.folder)
+    spoil_data(here.folder)
+    status, told = here.run(*RESCALE)
+    assert status == 2
+    assert "the datasets 'data_0' and 'data_1' share 59 luminosity blocks" in told
+
+
+IDS = ('["HLT_Mu50"]', '["HLT_Mu50", "run", "luminosityBlock", "event"]')
+
+
+def test_events_of_lost_data_take_no_others_place(here):
+    """Repeated events are looked for before filling, and in one pass that reads the files."""
+    name = '{"name": "data", "files": [str(HERE / "data.txt")], "is_data": True}'
+    two = ", ".join(
+        f'{{"name": "data_{i}", "process": "data", "files": [str(HERE / "data_{i}.root")], '
+        '"is_data": True}'
+        for i in (1, 0)
+    )
+    write_project(here.folder, (name, two), IDS)
+    at_once = "--execution.one_pass=true"
+    _, told = here.run(at_once)
+    assert re.search(r"data_0: \d+ repeated events are left out", told)
+    write_project(here.folder, (name, two[two.index(', {"name": "data_0"') + 2 :]), IDS)
+    assert here.run(at_once, "--general.output_dir=alone")[0] == 0
+    write_project(here.folder, (name, two), IDS)
+    spoil_data(here.folder)
+    status, told = here.run(at_once, "--execution.on_missing=drop_dataset")
+    assert status == 0, told
+    assert remarks(here.folder) == ["without data_1"]
+    assert_same_templates(templates(here.folder), templates(here.folder, "alone"))
+
+
+def test_nothing_left_is_an_error_in_any_case(here):
+    for name in ("background_0.root", BROKEN):
+        (here.folder / name).write_bytes(b"root but short")
+    status, told = here.run("--execution.on_missing=rescale")
+    assert status == 2
+    assert "nothing of background__nominal could be processed" in told
+    assert "drop_dataset" in told
+    for name in ("signal_0.root", *DATA):
+        (here.folder / name).write_bytes(b"root but short")
+    for policy in ("rescale", "drop_dataset"):
+        status, told = here.run(f"--execution.on_missing={policy}")
+        assert status == 2
+        assert "reading metadata: 5 of 5 failed" in told
