@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hepflow.analysis.base import FILLED_STAMP
+from hepflow.analysis.stored import FILLED_STAMP
 from hepflow.histograms import LOSSLESS_FILE, ROOT_FILE
 from hepflow.histograms.cutflows import CUTFLOW_FILE
 from hepflow.output_manager import CACHE_VARIABLE, OutputDirectoryManager

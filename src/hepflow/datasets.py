@@ -326,6 +326,7 @@ class ConfigurableDatasetManager:
             files=group.files,
             pattern=group.entry.file_pattern,
             redirectors=group.entry.redirectors or (),
+            must_exist=self.section.on_missing == "fail",
         )
 
 

@@ -23,6 +23,7 @@ def find_files(
     files: Sequence[str] = (),
     pattern: str = "*.root",
     redirectors: Sequence[str] = (),
+    must_exist: bool = True,
 ) -> list[str]:
     """Find all files: sorted, each once; those on this machine are all there.
 
@@ -40,6 +41,9 @@ def find_files(
         The first one is put in front of names that are no URL. Listings and folders of listings
         without a URL are read here all the same. Where a folder or a glob has to be looked up,
         the next redirectors are asked if the first does not know it.
+
+    must_exist
+        Whether a local file that does not exist is an error here; else where it is opened.
 
     Returns
     -------
@@ -65,7 +69,7 @@ def find_files(
             "name each file once."
         )
     missing = [file for file in found if not is_remote(file) and not Path(file).is_file()]
-    if missing:
+    if missing and must_exist:
         raise FileListError(
             f"{where}: {len(missing)} of {len(found)} files do not exist: {_some(missing)}. "
             "Check the listing or the directory."

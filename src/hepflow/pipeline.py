@@ -209,7 +209,6 @@ def make_skims(
         output_manager=output_manager,
         executor=executor,
         read_from_cache=config.general.read_from_cache,
-        on_missing=config.execution.on_missing,
     )
     generator.run(config.general.processes, config.general.run_metadata_generation)
     return process_workitems_with_skimming(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def here(tmp_path, monkeypatch, capsys):
 
     def write(task):
         path = task.folder / f"{task.name}.png"
-        path.write_bytes(repr(task.content).encode())
+        path.write_text(json.dumps({"remarks": task.remarks, "lumi": task.spec.luminosity}))
         return [path]
 
     monkeypatch.setattr("hepflow.analysis.drawing.write_figure", write)
@@ -107,14 +108,14 @@ def here(tmp_path, monkeypatch, capsys):
     return Here(tmp_path / "main", monkeypatch, capsys)
 
 
-def remarks(folder: Path) -> list[str]:
+def remarks(folder: Path) -> Any:
     cutflow = json.loads((folder / "out" / "histograms" / "cutflow.json").read_text())
     report = json.loads((folder / "out" / "report" / "run.json").read_text())
     assert cutflow["remarks"] == report["remarks"]
     return report["remarks"]
 
 
-def losses(folder: Path) -> list[dict]:
+def losses(folder: Path) -> Any:
     report = json.loads((folder / "out" / "report" / "run.json").read_text())
     stored = read_histograms(folder / "out" / "histograms" / "histograms.zip").ledger.losses
     assert len(stored) == len(report["losses"]) == len(report["ledger"]["losses"])
@@ -310,7 +311,7 @@ def test_the_luminosity_is_that_of_the_data_that_were_processed(here, case):
     do, words, fraction = CASES[case]
     write_table(here.folder)
     do(here.folder)
-    status, told = here.run(*RESCALE, *words)
+    status, told = here.run(*RESCALE, DRAW, *words)
     assert status == 0, told
     found = read_histograms(here.folder / "out" / "histograms" / "histograms.zip")
     if fraction is None:
@@ -319,7 +320,13 @@ def test_the_luminosity_is_that_of_the_data_that_were_processed(here, case):
         return
     assert found.rescaled == {"data": pytest.approx(fraction, rel=1e-12)}
     assert found.luminosity == {"": pytest.approx(100.0 * fraction, rel=1e-12)}
-    assert remarks(here.folder) == [f"{100 * fraction:.3g} % of the luminosity"]
+    remark = f"{100 * fraction:.3g} % of the luminosity"
+    assert remarks(here.folder) == [remark]
+    drawings = list((here.folder / "out" / "plots").rglob("*.png"))
+    assert drawings
+    for path in drawings:
+        drawn = json.loads(path.read_text())
+        assert drawn == {"remarks": [remark], "lumi": pytest.approx(100.0 * fraction)}
     here.run(
         "--execution.on_missing=rescale",
         f"--general.lumi={100.0 * fraction!r}",
@@ -451,3 +458,16 @@ def test_nothing_left_is_an_error_in_any_case(here):
         status, told = here.run(f"--execution.on_missing={policy}")
         assert status == 2
         assert "reading metadata: 5 of 5 failed" in told
+
+
+def test_a_listed_file_that_is_not_there_is_a_loss(here):
+    (here.folder / BROKEN).unlink()
+    status, told = here.run()
+    assert status == 2
+    assert "1 of 2 files do not exist" in told
+    status, told = here.run("--execution.on_missing=rescale")
+    assert status == 0, told
+    assert "there is no such file" in told
+    assert remarks(here.folder) == ["66.7 % of simulation"]
+    (lost,) = losses(here.folder)
+    assert (lost["dataset"], lost["stage"]) == ("background__nominal", "metadata")

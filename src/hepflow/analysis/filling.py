@@ -13,13 +13,14 @@ from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.steps import file_facts
 from hepflow.errors import StorageError
 from hepflow.execution import Executor
-from hepflow.execution.failures import Policy, settle
+from hepflow.execution.failures import settle
 from hepflow.histograms import read_raw, write_raw
 from hepflow.journal import tell, why_again
 from hepflow.keys import Key, make_key, stable_hash
 from hepflow.records import Dataset, Loss, RawHistograms
 from hepflow.records.histograms import merge_raw
 from hepflow.schema import Channel
+from hepflow.schema.execution import OnMissing
 from hepflow.skimming import AnyPart, Skim
 from hepflow.skimming.losses import datasets_left, loss_of
 from hepflow.storage import private_folder, remove_stale_temporaries
@@ -135,7 +136,7 @@ class _Filling:
     executor: Executor
     cache: Path
     reuse: bool
-    policy: Policy
+    policy: OnMissing
     fresh: set[str] = field(default_factory=set)  # files of parts that this run wrote
     losses: list[Loss] = field(default_factory=list)  # what this run could not fill
 
@@ -196,7 +197,7 @@ def parts_left(
     losses: Sequence[Loss],
     parts: Sequence[AnyPart],
     datasets: Mapping[str, Dataset],
-    policy: Policy,
+    policy: OnMissing,
 ) -> list[AnyPart]:
     """Parts that are not lost, of datasets that go further.
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal
 
 from hepflow.errors import ExecutionError, HepflowError, InputError, StorageError
 from hepflow.execution.outcome import Outcome
 from hepflow.records import Loss
+from hepflow.schema.execution import OnMissing
 
 _log = logging.getLogger(__name__)
-Policy = Literal["fail", "rescale", "drop_dataset"]  # execution.on_missing
 _GOES_ON = {
     "rescale": "the run goes on without them",
     "drop_dataset": "their datasets are left out",
@@ -48,7 +47,7 @@ def raise_failures(failed: Sequence[Outcome], doing: str, *, of: int) -> None:
 
 
 def settle(
-    failed: Sequence[Outcome], doing: str, *, of: int, policy: Policy
+    failed: Sequence[Outcome], doing: str, *, of: int, policy: OnMissing
 ) -> tuple[Outcome, ...]:
     """Judge failed items by ``execution.on_missing``.
 
@@ -89,7 +88,7 @@ def reason(outcome: Outcome) -> str:
 
 
 def left_out(
-    losses: Iterable[Loss], left: Mapping[str, int], policy: Policy, *, data: Collection[str]
+    losses: Iterable[Loss], left: Mapping[str, int], policy: OnMissing, *, data: Collection[str]
 ) -> frozenset[str]:
     """Datasets that go no further, as something of them was lost.
 

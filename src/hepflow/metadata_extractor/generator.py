@@ -13,7 +13,7 @@ from typing import Any
 from hepflow.datasets import ConfigurableDatasetManager, Group, is_data, process_of
 from hepflow.errors import FileListError, StorageError
 from hepflow.execution import Executor, Outcome, configured_executor
-from hepflow.execution.failures import Policy, reason, settle
+from hepflow.execution.failures import reason, settle
 from hepflow.file_lists import alternatives
 from hepflow.metadata_extractor.files import FileTask, inspect_file
 from hepflow.metadata_extractor.shapes import (
@@ -29,6 +29,7 @@ from hepflow.output_manager import OutputDirectoryManager
 from hepflow.records import FileInfo, Loss, WorkItem
 from hepflow.records.ledger import losses_in
 from hepflow.remote import identity, is_remote, shown
+from hepflow.schema.execution import OnMissing
 from hepflow.storage import read_json, write_json
 
 _log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class NanoAODMetadataGenerator:
     read_from_cache
         Reuse what is known about files that did not change.
     on_missing
-        What happens where files cannot be read, as ``execution.on_missing``; default ``fail``.
+        What happens where files cannot be read; default ``execution.on_missing``.
 
     Attributes
     ----------
@@ -75,14 +76,14 @@ class NanoAODMetadataGenerator:
         executor: Executor | None = None,
         chunk_size: int | None = None,
         read_from_cache: bool = True,
-        on_missing: Policy = "fail",
+        on_missing: OnMissing | None = None,
     ) -> None:
         self.dataset_manager = dataset_manager
         self.output_manager = output_manager
         self.executor = executor
         self.chunk_size = chunk_size or dataset_manager.section.effective_chunk_size
         self.read_from_cache = read_from_cache
-        self.on_missing = on_missing
+        self.on_missing: OnMissing = on_missing or dataset_manager.section.on_missing
         self.fileset: dict[str, Any] = {}
         self.workitems: list[WorkItem] = []
         self.nanoaods_summary: Summary = {}

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from hepflow.schema.base import Section
+from hepflow.schema.execution import OnMissing
 from hepflow.schema.fields import (
     Flag,
     Function,
@@ -184,6 +185,12 @@ class Datasets(Section):
     def effective_chunk_size(self) -> int:
         """Events of a work item (about)."""
         return self._config.preprocess.skimming.chunk_size if self._config else 100_000
+
+    @property
+    def on_missing(self) -> OnMissing:
+        """What happens to input that cannot be processed: ``execution.on_missing``."""
+        policy: OnMissing = self._config.execution.on_missing if self._config else "fail"
+        return policy
 
     @property
     def execution_args(self) -> dict[str, Any]:

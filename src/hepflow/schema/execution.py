@@ -9,6 +9,8 @@ from pydantic import Field
 from hepflow.schema.base import Section
 from hepflow.schema.fields import Flag, Number, Text, Whole
 
+OnMissing = Literal["fail", "rescale", "drop_dataset"]
+
 
 class Execution(Section):
     """Where the work runs."""
@@ -30,7 +32,7 @@ class Execution(Section):
         description="Memory for the stacked variations of a worker [GB]; smaller blocks follow; "
         "default blocks of a million events",
     )
-    on_missing: Literal["fail", "rescale", "drop_dataset"] = Field(
+    on_missing: OnMissing = Field(
         "fail",
         description="Input that cannot be processed: fail, go on without it (simulation stays "
         "normalised, data needs general.lumi_table), or leave its dataset out",

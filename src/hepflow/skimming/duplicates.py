@@ -13,9 +13,10 @@ import numpy as np
 
 from hepflow.errors import InputError, StorageError
 from hepflow.execution import Executor, Outcome
-from hepflow.execution.failures import Policy, settle
+from hepflow.execution.failures import settle
 from hepflow.keys import stable_hash
 from hepflow.records import Dataset
+from hepflow.schema.execution import OnMissing
 from hepflow.skimming.losses import without_failed
 from hepflow.skimming.parts import ID_BRANCHES, AnyPart, Ids
 from hepflow.skimming.skim import Skim
@@ -156,7 +157,7 @@ def drop_duplicates(
     cache: Path,
     *,
     reuse: bool,
-    policy: Policy = "fail",
+    policy: OnMissing = "fail",
 ) -> dict[str, Skim]:
     """Leave out events of data that an earlier dataset, file or entry range has.
 
@@ -222,7 +223,7 @@ def _stored(path: Path, n_parts: int) -> list[Integers] | None:
 
 
 def _read(
-    parts: Sequence[AnyPart], executor: Executor, policy: Policy
+    parts: Sequence[AnyPart], executor: Executor, policy: OnMissing
 ) -> tuple[list[Ids], tuple[Outcome, ...]]:
     """Numbers of the events of each part, and the parts that the run goes on without."""
     tasks = [IdTask(part) for part in parts]

@@ -11,10 +11,11 @@ from typing import Any
 
 from hepflow.errors import InputError, StorageError
 from hepflow.execution import Outcome
-from hepflow.execution.failures import Policy, left_out, reason
+from hepflow.execution.failures import left_out, reason
 from hepflow.keys import Key
 from hepflow.records import Dataset, Loss
 from hepflow.records.ledger import losses_in
+from hepflow.schema.execution import OnMissing
 from hepflow.skimming.skim import Skim
 from hepflow.skimming.totals import Fileset
 from hepflow.storage import read_json, write_json
@@ -26,7 +27,7 @@ MADE_BY = "the skim (general.run_skimming)"
 Datasets = Mapping[str, Dataset]
 
 
-def lost_before(datasets: Datasets, fileset: Fileset, policy: Policy) -> tuple[Loss, ...]:
+def lost_before(datasets: Datasets, fileset: Fileset, policy: OnMissing) -> tuple[Loss, ...]:
     """Losses of the metadata step.
 
     Raises
@@ -58,7 +59,7 @@ def loss_of(outcome: Outcome, metadata: Mapping[str, Any], stage: str) -> Loss:
 
 
 def datasets_left(
-    losses: Sequence[Loss], there: Iterable[str], datasets: Datasets, policy: Policy
+    losses: Sequence[Loss], there: Iterable[str], datasets: Datasets, policy: OnMissing
 ) -> dict[str, Dataset]:
     """Datasets that go further.
 
@@ -81,7 +82,7 @@ def datasets_left(
 
 
 def without_failed(
-    skims: Mapping[str, Skim], failed: Iterable[Outcome], datasets: Datasets, policy: Policy
+    skims: Mapping[str, Skim], failed: Iterable[Outcome], datasets: Datasets, policy: OnMissing
 ) -> dict[str, Skim]:
     """Skims without the parts that failed, and of the datasets that go further."""
     lost = {one.item.part.identity: loss_of(one, one.item.part.metadata, STAGE) for one in failed}

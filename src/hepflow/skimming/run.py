@@ -11,12 +11,13 @@ from typing import Any
 
 from hepflow.errors import InputError, StorageError
 from hepflow.execution import Executor, Outcome, configured_executor
-from hepflow.execution.failures import Policy, settle
+from hepflow.execution.failures import settle
 from hepflow.journal import tell, why_again
 from hepflow.keys import Key
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.records import Loss, WorkItem
 from hepflow.schema import Config
+from hepflow.schema.execution import OnMissing
 from hepflow.skimming.duplicates import check_id_branches, drop_duplicates
 from hepflow.skimming.formats import FORMATS
 from hepflow.skimming.items import as_workitem, each_once
@@ -177,7 +178,7 @@ def _run(
     keys: Mapping[str, Key],
     folders: Mapping[str, Path],
     executor: Executor,
-    policy: Policy,
+    policy: OnMissing,
 ) -> tuple[dict[str, PartRecord], tuple[Loss, ...]]:
     """Records by path of parts that were made, or were there; and what was lost."""
     for folder in folders.values():
@@ -228,7 +229,7 @@ def _settle(
     keys: Mapping[str, Key],
     folders: Mapping[str, Path],
     failed: Sequence[Outcome],
-    policy: Policy,
+    policy: OnMissing,
 ) -> tuple[Loss, ...]:
     """Write the manifests, judge what failed, and clear away what is outdated."""
     kept = {}
@@ -255,7 +256,7 @@ def _read_back(
     tasks: Sequence[SkimTask],
     keys: Mapping[str, Key],
     folders: Mapping[str, Path],
-    policy: Policy,
+    policy: OnMissing,
 ) -> tuple[dict[str, PartRecord], tuple[Loss, ...]]:
     """Records by path of the stored skim; one that does not fit the configuration is an error."""
     known = known_parts(keys, folders)
