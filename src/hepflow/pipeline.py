@@ -19,6 +19,7 @@ from hepflow.execution import Executor, configured_executor
 from hepflow.journal import StageRecord, recorded
 from hepflow.metadata_extractor import NanoAODMetadataGenerator
 from hepflow.output_manager import OutputDirectoryManager
+from hepflow.plotting import warm_up
 from hepflow.provenance import code_state, resolved, software, user_folders
 from hepflow.records import FitResult, LimitResult, Loss
 from hepflow.schema import Config
@@ -133,11 +134,13 @@ def run(config: Config | Mapping[str, Any], analysis: type[Analysis] | None = No
     started = (_cpu_seconds(), time.monotonic())
     valid = Config.of(config)
     output_manager = make_output_manager(valid)
-    write_resolved(valid, output_manager)
+    changed = write_resolved(valid, output_manager)
     digests: Mapping[str, str] = {}
     result = None
     with recorded() as stages, configured_executor(valid.datasets.execution_args) as executor:
         analyses = valid.general.analysis != "skip"
+        if changed and analyses and valid.plotting.enabled:  # there will be figures to draw
+            executor.map(warm_up, range(executor.workers), label="starting", ahead=True)
         manager = ConfigurableDatasetManager(valid.datasets)
         if valid.general.run_metadata_generation and not valid.general.run_plots_only:
             manager.prepare()
@@ -240,9 +243,18 @@ def problems_of(result: AnalysisResult | None) -> tuple[str, ...]:
     return tuple(found)
 
 
-def write_resolved(config: Config, output_manager: OutputDirectoryManager) -> None:
-    """Write the configuration as it is run, functions as module:name and fingerprint."""
-    write_json(output_manager.get_config_dir() / "resolved.json", resolved(config.to_dict()))
+def write_resolved(config: Config, output_manager: OutputDirectoryManager) -> bool:
+    """Write the configuration as it is run, functions as module:name and fingerprint.
+
+    Returns
+    -------
+    bool
+        Whether it differs from that of the last run.
+    """
+    path = output_manager.get_config_dir() / "resolved.json"
+    before = path.read_bytes() if path.exists() else None
+    write_json(path, resolved(config.to_dict()))
+    return before != path.read_bytes()
 
 
 def write_provenance(

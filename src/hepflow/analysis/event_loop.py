@@ -11,7 +11,6 @@ import numpy as np
 from hepflow.analysis import steps
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.stack import Floats, Stack, block_size, in_groups
-from hepflow.blinding import unseen
 from hepflow.errors import InputError, did_you_mean
 from hepflow.functors import Passed, call, check_passed, select
 from hepflow.histograms import (
@@ -27,7 +26,7 @@ from hepflow.histograms import (
     observable_values,
 )
 from hepflow.lumi_mask import certified, load_certified
-from hepflow.records import NOMINAL, Dataset, RawHistograms, Variation
+from hepflow.records import NOMINAL, Dataset, RawHistograms, Variation, unseen
 from hepflow.records.histograms import AxisKey, Cutflow
 from hepflow.schema import Channel, Observable
 from hepflow.sources import links_of

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from hepflow.blinding import Blinded, blinded_regions
+from hepflow.blinding import blinded_regions
 from hepflow.errors import ConfigurationError, WorkspaceError
 from hepflow.histograms import (
     ROOT_FILE,
@@ -18,7 +18,7 @@ from hepflow.histograms import (
 from hepflow.journal import tell, why_again
 from hepflow.keys import Key, make_key
 from hepflow.output_manager import OutputDirectoryManager
-from hepflow.records import HistogramSet
+from hepflow.records import Blinded, HistogramSet
 from hepflow.schema import Config
 from hepflow.stamps import is_current, read_key, remove_stamp, write_stamp
 from hepflow.statistics import (

@@ -7,10 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hepflow.blinding import Blinded, blind_ranges, blinded_regions, is_blind
+from hepflow.blinding import blinded_regions
 from hepflow.datasets import expand_datasets
 from hepflow.errors import CorrectionError
-from hepflow.records import Axis, Dataset, Source, Variation
+from hepflow.records import (
+    Axis,
+    Blinded,
+    Dataset,
+    Source,
+    Variation,
+    blind_ranges,
+    is_blind,
+)
 from hepflow.records.histograms import AxisKey
 from hepflow.schema import (
     Channel,

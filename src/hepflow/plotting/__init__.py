@@ -12,6 +12,7 @@ from hepflow.plotting.run import (
     fit_tasks,
     histogram_tasks,
     make_figure,
+    warm_up,
     write_figure,
 )
 from hepflow.plotting.save import save_figure
@@ -37,5 +38,6 @@ __all__ = [
     "pull_numbers",
     "save_figure",
     "stack_numbers",
+    "warm_up",
     "write_figure",
 ]

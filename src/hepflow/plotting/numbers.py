@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hepflow.blinding import blind_bins, blind_ranges
 from hepflow.plotting.spec import NormalisationSource, PlottingSpec
-from hepflow.records import Axis, HistogramSet
+from hepflow.records import Axis, HistogramSet, blind_bins, blind_ranges
 from hepflow.records.prediction import ChannelPrediction, Floats
 
 NARROW, USUAL, WIDE = 0.2, 0.5, 1.0  # reach of a ratio panel on both sides of 1

@@ -19,6 +19,7 @@ from hepflow.plotting.fit_numbers import (
 from hepflow.plotting.numbers import StackNumbers, prediction_numbers, stack_numbers
 from hepflow.plotting.save import save_figure, typesetting
 from hepflow.plotting.spec import PlottingSpec
+from hepflow.plotting.style import house_style, new_axes, new_figure
 from hepflow.records import FitResult, HistogramSet, LimitResult
 from hepflow.records.prediction import Prediction
 
@@ -63,6 +64,19 @@ def make_figure(task: FigureTask) -> Figure:
     if isinstance(content, CorrelationNumbers):
         return draw_correlation(content, task.spec, remarks=task.remarks)
     return draw_scan(content, task.spec, remarks=task.remarks)
+
+
+def warm_up(_: object = None) -> None:
+    """Import what drawing takes, in a process that will draw, before there is anything to draw.
+
+    A plain function, for a pool of processes: the client computes meanwhile.
+    """
+    from matplotlib.backends import backend_pdf  # noqa: F401 - takes long, and is done here
+
+    with house_style():
+        figure = new_figure(PlottingSpec())
+        new_axes(figure, (0.2, 0.2, 0.6, 0.6))
+        figure.draw_without_rendering()
 
 
 def write_figure(task: FigureTask) -> list[Path]:

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hepflow.blinding import Blinded, blinded_regions
-from hepflow.datasets import expand_datasets
-from hepflow.sources import sources_of_config
+from hepflow.records import Blinded
 
 if TYPE_CHECKING:
     from hepflow.schema import Config
@@ -57,6 +55,8 @@ class PlottingSpec:
         ConfigurationError
             A change in place made the configuration wrong.
         """
+        from hepflow.blinding import blinded_regions  # drawing itself needs no configuration
+
         config = config.revalidated()
         look = config.plotting
         data = {e.process or e.name for e in config.datasets.datasets if e.is_data}
@@ -86,6 +86,8 @@ class PlottingSpec:
 
 def _luminosity(config: Config) -> float:
     """Luminosity [1/pb] of all years that are processed."""
+    from hepflow.datasets import expand_datasets
+
     lumi = config.general.lumi
     if not isinstance(lumi, dict):
         return lumi
@@ -102,6 +104,9 @@ def _signals(config: Config) -> tuple[str, ...]:
 
 
 def _normalisations(config: Config) -> tuple[NormalisationSource, ...]:
+    from hepflow.datasets import expand_datasets
+    from hepflow.sources import sources_of_config
+
     return tuple(
         NormalisationSource(source.name, source.size, source.processes, source.channels)
         for source in sources_of_config(config, expand_datasets(config))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib.util
 import re
+import runpy
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,11 +66,30 @@ _SIZES: dict[str, Any] = {
 def house_style() -> Iterator[None]:
     """Draw and write figures within this; matplotlib's settings are restored afterwards."""
     import matplotlib as mpl
-    import mplhep
 
-    settings: dict[Any, Any] = {**mplhep.style.CMS, **_SIZES}
+    settings: dict[Any, Any] = {**_experiment_style(), **_SIZES}
     with mpl.rc_context(settings), shared_work():
         yield
+
+
+@functools.cache
+def _experiment_style() -> dict[str, Any]:
+    """CMS style of mplhep, with its fonts, without the rest of that package.
+
+    The rest imports pyplot and much else: a quarter of a second in each process that draws.
+    """
+    import matplotlib.font_manager as fonts
+    import mplhep_data
+
+    folder = importlib.util.find_spec("mplhep")
+    if folder is None or not folder.submodule_search_locations:
+        raise ImportError("mplhep is not installed; it comes with hepflow. Install hepflow again.")
+    path = Path(folder.submodule_search_locations[0]) / "styles" / "cms.py"
+    for font in sorted(
+        (Path(mplhep_data.__file__).parent / "fonts" / "texgyreheros").glob("*.[ot]tf")
+    ):
+        fonts.fontManager.addfont(font)
+    return dict(runpy.run_path(str(path))["CMS"])
 
 
 def new_figure(spec: PlottingSpec, height: float = WIDTH, width: float = WIDTH) -> Figure:

@@ -1,5 +1,6 @@
 """Frozen records that flow between the stages."""
 
+from hepflow.records.blinded import Blinded, blind_bins, blind_ranges, is_blind, unseen
 from hepflow.records.dataset import Dataset, FileInfo, WorkItem
 from hepflow.records.histograms import (
     Axis,
@@ -18,6 +19,7 @@ from hepflow.records.variation import NOMINAL, Source, Variation
 __all__ = [
     "NOMINAL",
     "Axis",
+    "Blinded",
     "Block",
     "ChannelPrediction",
     "Cutflow",
@@ -38,5 +40,9 @@ __all__ = [
     "Template",
     "Variation",
     "WorkItem",
+    "blind_bins",
+    "blind_ranges",
     "fold_flow",
+    "is_blind",
+    "unseen",
 ]
