@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hepflow.analysis.event_loop import EventLoop
+from hepflow.analysis.kept import MOST, forget, keep, kept
+from hepflow.errors import StorageError
 from hepflow.execution import Executor, Outcome
 from hepflow.histograms import write_raw
+from hepflow.keys import Key, stable_hash
 from hepflow.skimming import AnyPart
 
 if TYPE_CHECKING:
@@ -45,6 +48,8 @@ class Batch:
 
     tasks: tuple[FillTask, ...]
     n_events: int
+    stem: str = ""  # of the files with its prepared events; "" where none are kept
+    room: float = 0.0  # for these files [byte]
 
     @property
     def file(self) -> str:
@@ -87,13 +92,36 @@ def in_batches(tasks: Sequence[FillTask], workers: int) -> list[Batch]:
 def fill_batch(analysis: Analysis, batch: Batch) -> None:
     """Fill some parts and keep the result of each. Runs on workers."""
     own_way = type(analysis).process_chunk is not EventLoop.process_chunk
+    if not own_way and batch.stem and _fill_from_kept(analysis, batch):
+        return
     loaded = [task.part.load() for task in batch.tasks]
     groups = [[i] for i in range(len(loaded))] if own_way else _alike(loaded)
     for group in groups:
         chosen = [loaded[i] for i in group]
-        raws = [analysis.process_chunk(*chosen[0])] if own_way else analysis.process_parts(chosen)
+        if own_way:
+            raws = [analysis.process_chunk(*chosen[0])]
+        else:
+            prepared = analysis.prepare_parts(chosen)
+            if batch.stem and not groups[1:]:
+                prepared = keep(prepared, Path(batch.stem), batch.room)
+            raws = analysis.fill_prepared(prepared, [metadata for _, metadata in chosen])
         for i, raw in zip(group, raws, strict=True):
             write_raw(Path(batch.tasks[i].path), raw)
+
+
+def _fill_from_kept(analysis: Analysis, batch: Batch) -> bool:
+    """Fill from prepared events; False where there are none that can be used."""
+    prepared = kept(Path(batch.stem))
+    if prepared is None:
+        return False
+    try:
+        raws = analysis.fill_prepared(prepared, [task.part.metadata for task in batch.tasks])
+    except StorageError:  # damaged: from the parts, and kept anew
+        forget(Path(batch.stem))
+        return False
+    for task, raw in zip(batch.tasks, raws, strict=True):
+        write_raw(Path(task.path), raw)
+    return True
 
 
 def _alike(loaded: Sequence[tuple[Any, Any]]) -> list[list[int]]:
@@ -104,13 +132,40 @@ def _alike(loaded: Sequence[tuple[Any, Any]]) -> list[list[int]]:
     return list(groups.values())
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """Where prepared events are kept, and what they depend on besides their parts."""
+
+    folder: Path
+    key: Key
+
+    def of(self, batches: Sequence[Batch]) -> list[Batch]:
+        """The same batches with the files of their prepared events."""
+        total = max(1, sum(batch.n_events for batch in batches))
+        return [
+            replace(batch, stem=str(self.folder / self._name(batch)), room=room)
+            if (room := MOST * batch.n_events / total) > 0
+            else batch
+            for batch in batches
+        ]
+
+    def _name(self, batch: Batch) -> str:
+        return stable_hash([self.key.digest, [task.part.identity for task in batch.tasks]])
+
+
 def fill_all(
-    executor: Executor, analysis: Analysis, tasks: Sequence[FillTask], label: str
+    executor: Executor,
+    analysis: Analysis,
+    tasks: Sequence[FillTask],
+    label: str,
+    keeping: Keeping | None = None,
 ) -> Iterator[Outcome]:
     """Fill parts; one outcome for each part that failed, each tried by itself before."""
     work = functools.partial(fill_batch, analysis)
     again: list[FillTask] = []
-    for outcome in executor.map(work, in_batches(tasks, executor.workers), label=label):
+    batches = in_batches(tasks, executor.workers)
+    batches = batches if keeping is None else keeping.of(batches)
+    for outcome in executor.map(work, batches, label=label):
         if not outcome.ok and outcome.item.tasks[1:]:
             again.extend(outcome.item.tasks)
         elif not outcome.ok:

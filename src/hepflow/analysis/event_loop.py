@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from hepflow.analysis import steps
 from hepflow.analysis.spec import AnalysisSpec
-from hepflow.analysis.stack import Floats, Stack, block_size, in_groups
+from hepflow.analysis.stack import Floats, Prepared, Stack, block_size, in_groups
 from hepflow.errors import InputError, did_you_mean
 from hepflow.functors import Passed, call, check_passed, select
 from hepflow.histograms import (
@@ -174,17 +174,39 @@ class EventLoop:
         parts
             Events and metadata; all of the same dataset and with the same columns.
         """
+        return self.fill_prepared(self.prepare_parts(parts), [metadata for _, metadata in parts])
+
+    def prepare_parts(self, parts: Sequence[tuple[Any, Mapping[str, Any]]]) -> Iterator[Prepared]:
+        """Take parts through the steps before the channels, in blocks of object variations."""
         events = joined_events([part for part, _ in parts])
         dataset = self._dataset_of(parts[0][1])
         owners = Owners(np.repeat(np.arange(len(parts)), [len(e) for e, _ in parts]), len(parts))
-        variations = self.spec.variations(dataset)
-        weights = tuple(one for one in variations if one.kind == "weight")
-        shifts = (NOMINAL, *(one for one in variations if one.kind == "object"))
+        most = block_size(events, self.spec.memory_limit)
+        for group in in_groups(self._shifts(dataset), len(events), most):
+            yield self._prepare(events, owners, dataset, group)
+
+    def _shifts(self, dataset: Dataset) -> Shifts:
+        """Nominal and the object variations of a dataset."""
+        return (NOMINAL, *(one for one in self.spec.variations(dataset) if one.kind == "object"))
+
+    def fill_prepared(
+        self, groups: Iterable[Prepared], metadata: Sequence[Mapping[str, Any]]
+    ) -> list[RawHistograms]:
+        """Fill the channels from prepared events; one result for each part.
+
+        Parameters
+        ----------
+        groups
+            As `prepare_parts` makes them; one is in memory at a time.
+        metadata
+            Of each part.
+        """
+        dataset = self._dataset_of(metadata[0])
+        weights = tuple(one for one in self.spec.variations(dataset) if one.kind == "weight")
         blocks: dict[AxisKey, Rows] = {}
         cutflows: dict[str, list[Cutflow]] = {}
-        most = block_size(events, self.spec.memory_limit)
-        for group in in_groups(shifts, len(events), most):
-            filled, flows = self._fill(events, owners, dataset, group, weights)
+        for prepared in groups:
+            filled, flows = self._fill(prepared, dataset, weights)
             blocks = {
                 key: join_rows(blocks[key], rows) if key in blocks else rows
                 for key, rows in filled.items()
@@ -195,18 +217,15 @@ class EventLoop:
                 axes=self.spec.axes(),
                 blocks={(*key, dataset.key): rows.as_block(i) for key, rows in blocks.items()},
                 cutflows={(name, dataset.key): flows[i] for name, flows in cutflows.items()},
-                ledger=steps.ledger_of([metadata]),
+                ledger=steps.ledger_of([one]),
             )
-            for i, (_, metadata) in enumerate(parts)
+            for i, one in enumerate(metadata)
         ]
 
-    def _fill(
-        self, events: Any, owners: Owners, dataset: Dataset, shifts: Shifts, weights: Shifts
-    ) -> tuple[dict[AxisKey, Rows], dict[str, list[Cutflow]]]:
-        """Fill all channels for some object variations, and for the weights with nominal."""
-        channels = self.spec.visible_channels(dataset)
+    def _prepare(self, events: Any, owners: Owners, dataset: Dataset, shifts: Shifts) -> Prepared:
+        """Take events through the steps before the channels, for some object variations."""
         if not len(events):
-            return self._empty(shifts, weights, channels, dataset, owners.count), {}
+            return Prepared(shifts, None, (), owners.count)
         base = steps.base_weights(events, dataset, self.spec.weight_mode)
         corrected = [self.correct_objects(events, one, dataset) for one in shifts]
         stack = Stack.of(corrected, base, owners)
@@ -218,6 +237,16 @@ class EventLoop:
             flow += [stack.step(name, mask) for name, mask in passed.steps]
             stack = stack.select(passed.mask)
         stack = replace(stack, events=self.add_ghost_observables(stack.events))
+        return Prepared(shifts, stack, tuple(flow), owners.count)
+
+    def _fill(
+        self, prepared: Prepared, dataset: Dataset, weights: Shifts
+    ) -> tuple[dict[AxisKey, Rows], dict[str, list[Cutflow]]]:
+        """Fill all channels for some object variations, and for the weights with nominal."""
+        channels, shifts = self.spec.visible_channels(dataset), prepared.shifts
+        stack, flow = prepared.stack, prepared.flow
+        if stack is None:
+            return self._empty(shifts, weights, channels, dataset, prepared.n_parts), {}
         blocks: dict[AxisKey, Rows] = {}
         cutflows: dict[str, list[Cutflow]] = {}
         for channel in channels:
@@ -228,7 +257,7 @@ class EventLoop:
             chosen = stack.select(passed.mask)
             filled, last = self._fill_channel(chosen, channel, dataset, shifts, weights)
             blocks.update(filled)
-            if shifts[0] is NOMINAL:
+            if shifts[0] == NOMINAL:
                 own = [stack.step(name, mask) for name, mask in passed.steps]
                 blind = self.spec.blind_ranges(channel, dataset)  # earlier steps count all events
                 cutflows[channel.name] = fill_cutflow([last] if blind else [*flow, *own, last])
@@ -242,13 +271,13 @@ class EventLoop:
         if not len(stack.base):
             empty = self._empty(shifts, weights, (channel,), dataset, stack.owners.count)
             return empty, Step("corrected", stack.base, stack.owners)
-        first = int((stack.shift == 0).sum()) if shifts[0] is NOMINAL else 0
+        first = int((stack.shift == 0).sum()) if shifts[0] == NOMINAL else 0
         label = f"channel {channel.name!r}, dataset {dataset.key!r}"
         acting = self.spec.acting_in(channel.name, weights)
         nominal = self._weights(stack.events[:first], dataset, acting, label)
         shifted = self._shifted_weights(stack, first, dataset, shifts, label)
-        rows = stack.shift[first:] - (1 if shifts[0] is NOMINAL else 0)
-        others = tuple(one for one in shifts if one is not NOMINAL)
+        rows = stack.shift[first:] - (1 if shifts[0] == NOMINAL else 0)
+        others = tuple(one for one in shifts if one != NOMINAL)
         names = tuple(one.name for one in others)
         moved = tuple(one.name for one in self.spec.acting_in(channel.name, others))
         axes = self.spec.axes()
@@ -258,7 +287,7 @@ class EventLoop:
             values = self._values(stack, channel, observable)
             head, tail = values.split(first)
             axis, mine = axes[key], stack.owners.select(slice(first))
-            own = (fill_block(head, nominal, axis, mine),) if shifts[0] is NOMINAL else ()
+            own = (fill_block(head, nominal, axis, mine),) if shifts[0] == NOMINAL else ()
             rest = stack.owners.select(slice(first, None))
             filled = fill_rows(tail, shifted, rows, names, axis, rest)
             blocks[key] = join_rows(*own, filled if moved == names else filled.only(moved))
@@ -323,7 +352,7 @@ class EventLoop:
         axes, empty = self.spec.axes(), {}
         for channel in channels:
             names = [one.name for one in self.spec.acting_in(channel.name, shifts)]
-            if shifts[0] is NOMINAL:
+            if shifts[0] == NOMINAL:
                 names[1:1] = [one.name for one in self.spec.acting_in(channel.name, weights)]
             for one in self.spec.visible_observables(channel, dataset):
                 key = (channel.name, one.name)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hepflow.analysis.batches import FillTask, fill_all
+from hepflow.analysis.batches import FillTask, Keeping, fill_all
+from hepflow.analysis.kept import forget_oldest
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.steps import file_facts
 from hepflow.errors import StorageError
@@ -106,11 +107,10 @@ def _certified(spec: AnalysisSpec, file: str | None) -> str | None:
 
 def filling_keys(analysis: Analysis, parts: Sequence[AnyPart]) -> dict[str, Key]:
     """Key of the merged raw histograms of each channel."""
-    state = {name: value for name, value in analysis.__getstate__().items() if name != "spec"}
     common = make_key(
         STAGE,
         analysis=type(analysis),
-        attributes=state,  # what a subclass added to itself: its steps may read it
+        attributes=_attributes(analysis),
         skim=[part.identity for part in parts],
         **common_parts(analysis.spec),
     )
@@ -121,6 +121,26 @@ def filling_keys(analysis: Analysis, parts: Sequence[AnyPart]) -> dict[str, Key]
         )
         for channel in analysis.spec.channels
     }
+
+
+def _keeping(job: _Filling) -> Keeping:
+    """Where events that are ready for the channels are kept, and what they depend on."""
+    folder = private_folder(job.cache / "prepared")
+    remove_stale_temporaries(folder)
+    return Keeping(
+        folder,
+        make_key(
+            "prepared",
+            analysis=type(job.analysis),
+            attributes=_attributes(job.analysis),
+            **common_parts(job.analysis.spec),
+        ),
+    )
+
+
+def _attributes(analysis: Analysis) -> dict[str, Any]:
+    """What a subclass added to itself: its steps may read it."""
+    return {name: value for name, value in analysis.__getstate__().items() if name != "spec"}
 
 
 def joined_key(keys: Mapping[str, Key]) -> Key:
@@ -273,7 +293,10 @@ def _fill(
     ]
     _log.info("histograms: %d parts, %d to fill", len(tasks), len(todo))
     doing = "filling histograms"
-    failed = list(fill_all(job.executor, worker, todo, doing)) if todo else []
+    keeping = _keeping(job) if job.reuse else None
+    failed = list(fill_all(job.executor, worker, todo, doing, keeping)) if todo else []
+    if todo and keeping:
+        forget_oldest(keeping.folder)
     lost = settle(failed, doing, of=len(tasks), policy=job.policy)
     if lost:
         job.fresh.update(task.path for task in todo)

@@ -68,3 +68,13 @@ class Stack:
         """Entry of the cutflow for the first variation."""
         passed = mask & (self.shift == 0)
         return Step(name, self.base[passed], self.owners.select(passed))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Events of some object variations, ready for the channels."""
+
+    shifts: tuple[Variation, ...]
+    stack: Stack | None  # None where there are no events
+    flow: tuple[Step, ...]  # steps of the cutflow so far
+    n_parts: int
