@@ -22,6 +22,9 @@ from hepflow.errors import StorageError
 if TYPE_CHECKING:
     from hepflow.cli.endings import Guard
 
+# Matrices of a fit are small: more threads of linear algebra only wait for each other, while the
+# cores are wanted by the workers. It must be said before numpy is imported.
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _DESCRIPTION = "Run the whole chain: metadata, skim, histograms, fit, limit and plots."
 
 
@@ -46,6 +49,8 @@ def run_chain(
         If the input is wrong or a stage fails.
     """
     began = time.perf_counter()
+    for name in _ONE_THREAD:
+        os.environ.setdefault(name, "1")
     parser = Parser(
         prog=prog, description=_DESCRIPTION, epilog=f"{OVERRIDES_HELP}\n\n{STATUS_HELP}"
     )
@@ -67,6 +72,9 @@ def run_chain(
         raise
 
     from hepflow import pipeline
+    from hepflow.execution.worker import collect_less_often
+
+    collect_less_often()
     from hepflow.cli.summary import show_cutflows, show_stages, show_summary, summarise
 
     result = pipeline.run(configured, chosen)
