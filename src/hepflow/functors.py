@@ -37,7 +37,8 @@ def _field(record: Any, name: str, where: str, kind: str) -> Any:
             f"{where}: {name!r} is not an {kind}. {hint} Add it to preprocess.branches, or compute "
             "it as a ghost observable."
             if kind == "object"
-            else f"{where}: {name!r} is not a {kind}. {hint} Add it to preprocess.branches."
+            else f"{where}: {name!r} is not a {kind}. {hint} Add it to preprocess.branches; if it "
+            "is there, the file lacks it (preprocess.ignore_missing)."
         )
     return record[name]
 

@@ -15,11 +15,12 @@ from hepflow.analysis.results import incomplete_data, remarks_on
 from hepflow.analysis.shares import table_digest
 from hepflow.blinding import blinded_regions
 from hepflow.datasets import ConfigurableDatasetManager, expand_datasets
+from hepflow.errors import InputError
 from hepflow.execution import Executor, configured_executor
 from hepflow.journal import StageRecord, recorded
 from hepflow.metadata_extractor import NanoAODMetadataGenerator
 from hepflow.output_manager import OutputDirectoryManager
-from hepflow.plotting import warm_up
+from hepflow.plotting import check_colours, warm_up
 from hepflow.provenance import code_state, resolved, software, user_folders
 from hepflow.records import FitResult, LimitResult, Loss
 from hepflow.schema import Config
@@ -133,6 +134,9 @@ def run(config: Config | Mapping[str, Any], analysis: type[Analysis] | None = No
     """
     started = (_cpu_seconds(), time.monotonic())
     valid = Config.of(config)
+    if analysis is not None and not (isinstance(analysis, type) and issubclass(analysis, Analysis)):
+        raise InputError(f"expected a subclass of hepflow.analysis.Analysis, but got {analysis!r}.")
+    check_colours(valid)
     output_manager = make_output_manager(valid)
     changed = write_resolved(valid, output_manager)
     digests: Mapping[str, str] = {}

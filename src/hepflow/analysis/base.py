@@ -15,6 +15,7 @@ from hepflow.analysis.results import (
     AnalysisResult,
     fit_histograms,
     fit_is_expected_only,
+    forget_other_statistics,
     remarks_on,
     save_histograms,
     stored_statistics,
@@ -253,7 +254,7 @@ class Analysis(EventLoop):
             spec,
             histograms,
             self.output_manager,
-            expected_only=fit_is_expected_only(histograms, spec, self.spec.blind),
+            expected_only=fit_is_expected_only(histograms, spec),
             cabinetry_config=cabinetry_config,
         )
         model, data = load_model(workspace)
@@ -315,14 +316,12 @@ class Analysis(EventLoop):
             return stored_statistics(self.config, histograms, self.output_manager, key)
         if general.run_statistics:
             return fit_histograms(self.config, histograms, self.output_manager, key)
+        forget_other_statistics(self.output_manager, key)
         tell("statistics", "left out", why_not(general, "run_statistics"))
         return None
 
     def _start_drawing(self, histograms: HistogramSet, executor: Executor) -> Drawing | None:
         """Start to draw the histograms beside the fit, where figures are wanted."""
-        if not self.config.plotting.enabled:
-            tell("plots", "left out", "plotting.enabled is off")
-            return None
         spec = PlottingSpec.from_config(self.config)
         if histograms.rescaled:
             spec = replace(spec, luminosity=sum(histograms.luminosity.values()))
@@ -333,5 +332,9 @@ class Analysis(EventLoop):
             remarks_on(histograms, self.spec.blind),
             reuse=self.config.general.read_from_cache,
         )
+        if not self.config.plotting.enabled:
+            drawing.forget_others(histograms)
+            tell("plots", "left out", "plotting.enabled is off")
+            return None
         drawing.start_histograms(histograms)
         return drawing

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from hepflow.analysis.event_loop import EventLoop
 from hepflow.analysis.kept import MOST, forget, keep, kept
-from hepflow.errors import StorageError
+from hepflow.errors import StorageError, UserFunctionError
 from hepflow.execution import Executor, Outcome
 from hepflow.histograms import write_raw
 from hepflow.keys import Key, stable_hash
+from hepflow.records import RawHistograms
 from hepflow.skimming import AnyPart
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def fill_batch(analysis: Analysis, batch: Batch) -> None:
     for group in groups:
         chosen = [loaded[i] for i in group]
         if own_way:
-            raws = [analysis.process_chunk(*chosen[0])]
+            raws = [_checked(analysis.process_chunk(*chosen[0]), chosen[0][1])]
         else:
             prepared = analysis.prepare_parts(chosen)
             if batch.stem and not groups[1:]:
@@ -107,6 +108,18 @@ def fill_batch(analysis: Analysis, batch: Batch) -> None:
             raws = analysis.fill_prepared(prepared, [metadata for _, metadata in chosen])
         for i, raw in zip(group, raws, strict=True):
             write_raw(Path(batch.tasks[i].path), raw)
+
+
+def _checked(raw: Any, metadata: Any) -> RawHistograms:
+    """What an overridden `process_chunk` returned, if it is the histograms of this part."""
+    known = (metadata["dataset"], metadata["file"], metadata["entrystart"], metadata["entrystop"])
+    if isinstance(raw, RawHistograms) and set(raw.ledger.parts) == {known}:
+        return raw
+    found = type(raw).__name__ if not isinstance(raw, RawHistograms) else "those of other parts"
+    raise UserFunctionError(
+        f"process_chunk: returned {found}, expected the RawHistograms of this part. Change what "
+        "super().process_chunk(events, metadata) returns, or override single steps instead."
+    )
 
 
 def _fill_from_kept(analysis: Analysis, batch: Batch) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from hepflow.execution import Executor, Outcome
@@ -93,7 +93,7 @@ class Drawing:
         HepflowError
             If one could not be drawn; the others are there.
         """
-        _remove_unwanted(self.output_manager.get_plots_dir("statistics"), self._tasks)
+        self._remove({(task.folder, task.name) for task in self._tasks})
         failed = []
         for outcome in (one for outcomes in self._started for one in outcomes):
             if outcome.ok:
@@ -108,6 +108,26 @@ class Drawing:
             for task in self._tasks
             for kind in self.spec.formats
         ]
+
+    def forget_others(self, histograms: HistogramSet) -> None:
+        """Remove figures of an earlier run that do not show these histograms; draw nothing."""
+        if not any(self._stamps()):
+            return
+        tasks = histogram_tasks(histograms, self.spec, self.output_manager, remarks=self.remarks)
+        self._remove({(task.folder, task.name) for task in tasks if _is_drawn(task)})
+
+    def _stamps(self) -> Iterator[Path]:
+        """Records of the figures that are there."""
+        return (self.output_manager.get_root_dir() / "plots").rglob(".*.key.json")
+
+    def _remove(self, wanted: set[tuple[Path, str]]) -> None:
+        """Take away figures of an earlier run that this one does not have."""
+        for stamp in list(self._stamps()):
+            name = stamp.name.removeprefix(".").removesuffix(".key.json")
+            if (stamp.parent, name) not in wanted:
+                for kind in ("pdf", "png", "svg"):
+                    (stamp.parent / f"{name}.{kind}").unlink(missing_ok=True)
+                stamp.unlink()
 
     def _tell(self) -> None:
         number = len(self._tasks)
@@ -129,11 +149,3 @@ def _stamp_name(task: FigureTask) -> str:
 
 def _is_drawn(task: FigureTask) -> bool:
     return is_current(task.folder, _key(task), _stamp_name(task))
-
-
-def _remove_unwanted(folder: Path, tasks: Iterable[FigureTask]) -> None:
-    """Take away figures of an earlier fit that this one does not have."""
-    names = {task.name for task in tasks if task.folder == folder}
-    for path in folder.glob("*.*"):
-        if path.suffix in {".pdf", ".png", ".svg"} and path.stem not in names:
-            path.unlink()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hepflow.analysis.batches import FillTask, Keeping, fill_all
-from hepflow.analysis.kept import forget_oldest
+from hepflow.analysis.kept import forget_oldest, mark_used
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.steps import file_facts
 from hepflow.errors import StorageError
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 STAGE = "histograms"
-_MERGED_KEPT = 20  # merged results that stay in the cache
+_MERGED = 500_000_000  # [byte] what merged results may take in the cache
+_TRIES = 5  # to read parts that another run may have merged and removed
 
 
 def common_parts(spec: AnalysisSpec) -> dict[str, Any]:
@@ -89,6 +90,7 @@ def channel_parts(spec: AnalysisSpec, channel: Channel) -> dict[str, Any]:
             _selection(channel.selection),
             [(o.name, o.binning, o.function, o.use) for o in channel.observables],
             [one for one in spec.blind if one.channel == channel.name],
+            bool(spec.blind),  # of any channel: cutflows of data have no earlier steps then
             [one.name for one in spec.sources if not one.acts_in(channel.name)],
         )
     }
@@ -257,7 +259,8 @@ def _fill_channels(
         known |= filled
         for name in missing:
             write_raw(files[name], known[name])
-        _forget_oldest(job.cache / "merged")
+    mark_used(files.values())
+    forget_oldest(job.cache / "merged", _MERGED, keep=set(files.values()))
     return known
 
 
@@ -292,21 +295,41 @@ def _fill(
         if not ((job.reuse or task.path in job.fresh) and _whole(Path(task.path)))
     ]
     _log.info("histograms: %d parts, %d to fill", len(tasks), len(todo))
+    raws: list[RawHistograms] | None = None
+    for _ in range(_TRIES):
+        if not _fill_parts(job, worker, todo, of=len(tasks)):
+            return None
+        try:
+            raws = [read_raw(Path(task.path)) for task in tasks]
+            break
+        except StorageError:  # another run that fills the same has merged and removed them
+            todo = [task for task in tasks if not Path(task.path).exists()]
+            if not todo:
+                raise
+    if raws is None:
+        raise StorageError(
+            f"filling histograms: other runs remove what lies in {folder}. Run again when they "
+            "have ended, or give this run a general.cache_dir of its own."
+        )
+    total = merge_raw(raws, worker.spec.axes())
+    if not job.losses:  # else the next run tries only what was lost
+        for task in tasks:
+            Path(task.path).unlink(missing_ok=True)  # the merged file will hold them
+    return {channel.name: total.of_channel(channel.name) for channel in worker.spec.channels}
+
+
+def _fill_parts(job: _Filling, worker: Analysis, todo: Sequence[FillTask], *, of: int) -> bool:
+    """Fill parts on the executor; False where some were lost."""
     doing = "filling histograms"
     keeping = _keeping(job) if job.reuse else None
     failed = list(fill_all(job.executor, worker, todo, doing, keeping)) if todo else []
     if todo and keeping:
         forget_oldest(keeping.folder)
-    lost = settle(failed, doing, of=len(tasks), policy=job.policy)
+    lost = settle(failed, doing, of=of, policy=job.policy)
     if lost:
         job.fresh.update(task.path for task in todo)
         job.losses.extend(loss_of(one, one.item.part.metadata, STAGE) for one in lost)
-        return None
-    total = merge_raw([read_raw(Path(task.path)) for task in tasks], worker.spec.axes())
-    if not job.losses:  # else the next run tries only what was lost
-        for task in tasks:
-            Path(task.path).unlink(missing_ok=True)  # the merged file will hold them
-    return {channel.name: total.of_channel(channel.name) for channel in worker.spec.channels}
+    return not lost
 
 
 def _as_of_today(raw: RawHistograms, analysis: Analysis, parts: Sequence[AnyPart]) -> RawHistograms:
@@ -340,9 +363,3 @@ def _whole(path: Path) -> RawHistograms | None:
     except StorageError as error:
         _log.warning("histograms: filled anew. %s", error)
         return None
-
-
-def _forget_oldest(folder: Path) -> None:
-    found = sorted(folder.glob("*.pkl"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in found[_MERGED_KEPT:]:
-        path.unlink(missing_ok=True)

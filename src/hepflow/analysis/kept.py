@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ def kept(stem: Path) -> Iterator[Prepared] | None:
     files = [_file(stem, i) for i in range(found["groups"])]
     if found["format"] != _FORMAT or not all(file.exists() for file in files):
         return None
+    mark_used([*files, _file(stem, "all")])
     return (_from_plain(read_part(file)) for file in files)
 
 
@@ -70,8 +72,14 @@ def forget(stem: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def forget_oldest(folder: Path) -> None:
-    """Remove the oldest files until all together take at most `ALL`."""
+def forget_oldest(folder: Path, most: float = ALL, keep: Collection[Path] = ()) -> None:
+    """Remove the files that were not used for longest, until all take at most `most` [byte].
+
+    Parameters
+    ----------
+    keep
+        Files that stay whatever they take.
+    """
     found = []
     for path in folder.glob("*.pkl"):
         with contextlib.suppress(FileNotFoundError):  # another run may clean as well
@@ -80,8 +88,15 @@ def forget_oldest(folder: Path) -> None:
     total = 0
     for _, size, path in sorted(found, key=lambda one: -one[0]):
         total += size
-        if total > ALL:
+        if total > most and path not in keep:
             path.unlink(missing_ok=True)
+
+
+def mark_used(paths: Iterable[Path]) -> None:
+    """Let files count as used now."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(path)
 
 
 def _file(stem: Path, which: int | str) -> Path:

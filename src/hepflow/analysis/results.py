@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from hepflow.blinding import blinded_regions
@@ -18,7 +18,7 @@ from hepflow.histograms import (
 from hepflow.journal import tell, why_again
 from hepflow.keys import Key, make_key
 from hepflow.output_manager import OutputDirectoryManager
-from hepflow.records import Blinded, HistogramSet
+from hepflow.records import Blinded, HistogramSet, Prediction
 from hepflow.schema import Config
 from hepflow.stamps import is_current, read_key, remove_stamp, write_stamp
 from hepflow.statistics import (
@@ -37,6 +37,7 @@ from hepflow.statistics import (
 )
 
 _log = logging.getLogger(__name__)
+RESULTS = ("workspace", "fit", "prediction", "limit", "significance")  # JSON of the fit
 _CACHE_OFF = "general.read_from_cache is off"
 _TEMPLATE_STAMP = ".templates.key.json"
 
@@ -115,17 +116,12 @@ def _percent(fraction: float) -> str:
     return f"{text} %" if text != "100" or fraction >= 1 else "over 99.9 %"
 
 
-def fit_is_expected_only(
-    histograms: HistogramSet, spec: StatisticsSpec, blind: Sequence[Blinded] = ()
-) -> bool:
+def fit_is_expected_only(histograms: HistogramSet, spec: StatisticsSpec) -> bool:
     """Whether a fit may not be to observed data: incomplete, blind, or none in a region.
 
     The data of a cabinetry file that the user names come from where that file says.
     """
-    if incomplete_data(histograms):
-        return True
-    regions = {one.name for one in spec.channels}
-    if any(one.channel in regions for one in blind):
+    if spec.blind or incomplete_data(histograms):
         return True
     return spec.cabinetry_config is None and bool(regions_without_data(histograms, spec))
 
@@ -218,7 +214,7 @@ def fit_histograms(
     """Fit, limit and significance; read back where nothing changed that they depend on."""
     spec = StatisticsSpec.from_config(config)
     folder = output_manager.get_statistics_dir()
-    expected_only = fit_is_expected_only(histograms, spec, blinded_regions(config))
+    expected_only = fit_is_expected_only(histograms, spec)
     full = None if key is None else _statistics_key(spec, key, expected_only)
     why = "histograms filled part by part" if full is None else why_again(read_key(folder), full)
     if uses_own(spec, config_path(spec, folder)):
@@ -227,20 +223,56 @@ def fit_histograms(
     _write_templates(spec, histograms, output_manager, key)
     if full is not None and config.general.read_from_cache and is_current(folder, full):
         tell("statistics", "reused", "nothing that they depend on has changed")
-        return load_statistics(folder)
+        return _load(folder, spec)
     remove_stamp(folder)
     tell("statistics", "ran", why if config.general.read_from_cache else _CACHE_OFF)
     result = run_statistics(spec, histograms, output_manager, expected_only=expected_only)
     if full is not None:
-        names = ("workspace", "fit", "prediction", "limit", "significance")
-        paths = [folder / f"{name}.json" for name in names]
+        paths = [folder / f"{name}.json" for name in RESULTS]
         write_stamp(folder, full, [path for path in paths if path.exists()])
     return result
 
 
 def _statistics_key(spec: StatisticsSpec, key: Key, expected_only: bool) -> Key:
-    model = {f"{field.name} of the model": getattr(spec, field.name) for field in fields(spec)}
+    """Key of the results; labels do not change them."""
+    unlabelled = replace(
+        spec, channels=tuple(replace(one, label="", axis_label="") for one in spec.channels)
+    )
+    model = {f"{one.name} of the model": getattr(unlabelled, one.name) for one in fields(spec)}
     return make_key("statistics", histograms=key.digest, expected_only=expected_only, **model)
+
+
+def _load(folder: Path, spec: StatisticsSpec) -> StatisticsResult:
+    """Results of an earlier fit, with the labels of today."""
+    labels = {one.name: one.axis_label for one in spec.channels}
+    found = load_statistics(folder)
+
+    def labelled(prediction: Prediction) -> Prediction:
+        channels = [replace(c, label=labels.get(c.name, c.label)) for c in prediction.channels]
+        return replace(prediction, channels=tuple(channels))
+
+    return replace(found, prefit=labelled(found.prefit), postfit=labelled(found.postfit))
+
+
+def forget_other_statistics(output_manager: OutputDirectoryManager, key: Key | None) -> None:
+    """Remove results of an earlier fit to other histograms than these.
+
+    They would stand beside a report that says something else, such as that data are blind.
+    """
+    folder = output_manager.get_root_dir() / "statistics"
+    if not folder.is_dir():
+        return
+    stored = read_key(folder)
+    same = None if key is None else make_key("statistics", histograms=key.digest)
+    if stored and same and stored.parts.get("histograms") == same.parts["histograms"]:
+        return
+    paths = [folder / f"{name}.json" for name in RESULTS]
+    there = [path for path in paths if path.exists()]
+    remove_stamp(folder)
+    for path in there:
+        path.unlink()
+    if there:
+        _log.info("statistics: removed results of an earlier fit to other histograms")
 
 
 def stored_statistics(
@@ -255,7 +287,7 @@ def stored_statistics(
         return None
     spec = StatisticsSpec.from_config(config)
     folder = output_manager.get_statistics_dir()
-    expected_only = fit_is_expected_only(histograms, spec, blinded_regions(config))
+    expected_only = fit_is_expected_only(histograms, spec)
     today = None if key is None else _statistics_key(spec, key, expected_only)
     if today is None or not is_current(folder, today):
         stored = read_key(folder)
@@ -263,4 +295,4 @@ def stored_statistics(
         tell("statistics", "left out", f"general.run_plots_only is on, and {why}")
         return None
     tell("statistics", "read back", "general.run_plots_only is on")
-    return load_statistics(folder)
+    return _load(folder, spec)

@@ -41,7 +41,7 @@ def summarise(result: RunResult, cpu_seconds: float, wall_seconds: float) -> dic
         "limit": _limit(result.limit),
         "fit": _fit(result.fit),
         "output_dir": str(output),
-        "plots_dir": str(result.plots_dir.resolve()),
+        "plots_dir": str(result.plots_dir.resolve()) if result.result else None,
         "stages": [asdict(one) for one in result.stages],
         "report": str(output / "report" / "run.json"),
         "cpu_seconds": round(cpu_seconds, 1),
@@ -108,7 +108,7 @@ def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     seconds = f"{summary['cpu_seconds']:.1f} s CPU, workers included"
     return [
         *lines,
-        ("Plots", summary["plots_dir"]),
+        *([("Plots", summary["plots_dir"])] if summary["plots_dir"] else []),
         ("All results", summary["output_dir"]),
         ("Report", summary["report"]),
         ("Time", f"{seconds}; {summary['wall_seconds']:.1f} s wall clock"),

@@ -126,6 +126,7 @@ class NanoAODMetadataGenerator:
         check_disjoint(groups, tasks)
         infos, self.losses = self._inspect(tasks)
         self._check_runs(groups, infos)
+        _tell_empty(groups, infos)
         self.fileset = with_lost(build_fileset(groups, infos, total), self.losses)
         self.workitems = build_workitems(infos)
         self.nanoaods_summary = build_summary(groups, infos)
@@ -233,6 +234,21 @@ def with_lost(fileset: Mapping[str, Any], losses: Iterable[Loss]) -> dict[str, A
         key: {**one, "metadata": {**one["metadata"], "lost": lost[key]}} if key in lost else one
         for key, one in fileset.items()
     }
+
+
+def _tell_empty(groups: Sequence[Group], infos: Sequence[FileInfo]) -> None:
+    """Say which simulation has files without a single event: it contributes nothing."""
+    events: dict[str, int] = {}
+    for info in infos:
+        events[info.dataset] = events.get(info.dataset, 0) + info.nevts
+    for group in groups:
+        if not is_data(group.entry) and events.get(group.key) == 0:
+            _log.warning(
+                "metadata: %s has no events, so that %g pb of %s are missing in every result",
+                group.stem,
+                group.cross_section or 0.0,
+                process_of(group.entry),
+            )
 
 
 def check_disjoint(groups: Sequence[Group], tasks: Sequence[FileTask]) -> None:

@@ -16,13 +16,14 @@ from hepflow.plotting.run import (
     write_figure,
 )
 from hepflow.plotting.save import save_figure
-from hepflow.plotting.spec import NormalisationSource, PlottingSpec
+from hepflow.plotting.spec import NormalisationSource, PlottingSpec, check_colours
 
 __all__ = [
     "FigureTask",
     "NormalisationSource",
     "PlottingSpec",
     "StackNumbers",
+    "check_colours",
     "correlation_numbers",
     "draw_all",
     "draw_correlation",

@@ -216,7 +216,7 @@ def _make_room(
         scale = signal_factor(values, numbers.total, spec.signal_scale, log=spec.log_scale)
         highest = np.maximum(highest, values * scale)
     if numbers.data is not None and numbers.interval is not None:
-        highest = np.maximum(highest, numbers.interval[1] * (numbers.data > 0))
+        highest = np.fmax(highest, numbers.interval[1] * (numbers.data > 0))  # NaN where blind
     bottom = _bottom(numbers) if spec.log_scale else 0.0
     axes.set_ylim(
         bottom,

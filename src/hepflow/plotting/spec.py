@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hepflow.errors import ConfigurationError, Problem
 from hepflow.records import Blinded
 
 if TYPE_CHECKING:
@@ -112,3 +113,28 @@ def _normalisations(config: Config) -> tuple[NormalisationSource, ...]:
         for source in sources_of_config(config, expand_datasets(config))
         if not source.makes_templates and source.size is not None
     )
+
+
+def check_colours(config: Config) -> None:
+    """Make sure that matplotlib knows the configured colours, before anything runs.
+
+    Raises
+    ------
+    ConfigurationError
+        It names all that it does not know.
+    """
+    if not config.plotting.process_colors:
+        return
+    from matplotlib.colors import is_color_like
+
+    problems = [
+        Problem(
+            f"plotting.process_colors.{process}",
+            f"matplotlib knows no colour {colour!r}.",
+            'Write a name such as "tab:blue", or "#3f90da".',
+        )
+        for process, colour in config.plotting.process_colors.items()
+        if not is_color_like(colour)
+    ]
+    if problems:
+        raise ConfigurationError(problems)

@@ -80,8 +80,8 @@ class DatasetEntry(Section):
         None,
         validation_alias=AliasChoices("directory", "directories"),
         description="Folder (or URL of one) with files or with text listings (*.txt, a path a "
-        "line). Several are zipped with the cross-sections and years; those that share both are "
-        "one sample",
+        "line). Several are zipped with the cross-sections and years; where one cross-section "
+        "stands for all, those of one year are one sample, else each is a sample of its own",
     )
     files: Files | None = Field(
         None, description="Paths, URLs, globs or text listings, instead of a directory"

@@ -68,7 +68,7 @@ def _kept_branches(spec: SkimSpec, dataset: Dataset, file: OpenFile) -> Branches
     if dataset.weight_branch:  # never left out: without it the sample has no normalisation
         check_branches(file, {EVENT: (dataset.weight_branch,)}, "the generator weight")
     if not spec.ignore_missing:
-        check_branches(file, kept, "preprocess.branches")
+        check_branches(file, kept, "preprocess.branches or mc_branches")
         return kept
     present = present_branches(file, kept)
     absent = sorted(set(names_of(kept)) - set(names_of(present)))

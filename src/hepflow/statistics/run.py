@@ -73,7 +73,7 @@ def prepare_workspace(
         No model can be built from the histograms or from the user's own file.
     """
     if expected_only:
-        _say_asimov(regions_without_data(histograms, spec))
+        _say_asimov(spec.blind, regions_without_data(histograms, spec))
     folder = output_manager.get_statistics_dir()
     own = cabinetry_config
     if own is None:
@@ -91,9 +91,11 @@ def prepare_workspace(
     return workspace
 
 
-def _say_asimov(without_data: tuple[str, ...]) -> None:
+def _say_asimov(blind: tuple[str, ...], without_data: tuple[str, ...]) -> None:
     reason = "observed data may not be used: they are incomplete"
-    if without_data:
+    if blind:
+        reason = f"{', '.join(blind)} {'are' if blind[1:] else 'is'} blind (general.blind)"
+    elif without_data:
         reason = f"no data were processed for {', '.join(without_data)}"
     log.warning(
         "%s. The fit is to Asimov data (the nominal expectation), and nothing is observed.", reason

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from hepflow.blinding import blinded_regions
 from hepflow.datasets import expand_datasets
 from hepflow.errors import ConfigurationError, Problem, did_you_mean
 from hepflow.schema import Config
@@ -74,6 +75,7 @@ class StatisticsSpec:
     scan_points: int = 21
     optimizer: Literal["minuit", "scipy"] = "minuit"
     cabinetry_config: str | None = None  # the user's own, where given
+    blind: tuple[str, ...] = ()  # regions of the fit whose data stay unseen
     poi_given: str = ""  # as configured; empty where `poi` is only the first norm factor
 
     @classmethod
@@ -111,6 +113,7 @@ class StatisticsSpec:
             scan_points=section.scan_points,
             optimizer=section.optimizer,
             cabinetry_config=section.own_cabinetry_config,
+            blind=_blind(valid),
             poi_given=section.poi or "",
         )
 
@@ -150,6 +153,12 @@ def _channels(config: Config) -> Iterator[FitChannel]:
             axis_label=chosen.label or chosen.name,
             edges=tuple(float(edge) for edge in chosen.binning),
         )
+
+
+def _blind(config: Config) -> tuple[str, ...]:
+    regions = [one.name for one in _channels(config)]
+    blind = [one.channel for one in blinded_regions(config)]
+    return tuple(dict.fromkeys(name for name in blind if name in regions))
 
 
 def _among(chosen: list[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
