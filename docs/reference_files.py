@@ -251,7 +251,7 @@ made again.
 | folder | content |
 |---|---|
 | `histograms/merged/` | the last fillings, one file for each channel and key |
-| `histograms/prepared/` | events with corrected objects, ready for the channels: a changed cut of a channel starts from them; 1 GB a filling and 3 GB in all at most |
+| `histograms/prepared/` | events that are ready for the channels, 3 GB at most |
 | `histograms/parts/` | parts that were filled by a run that did not come to its end |
 | `duplicates/` | which events of data stand there twice |
 | `luminosity/` | luminosity blocks of data files, where data is incomplete |
