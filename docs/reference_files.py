@@ -16,6 +16,7 @@ from hepflow.histograms.cutflows import CUTFLOW_FILE
 from hepflow.output_manager import CACHE_VARIABLE, OutputDirectoryManager
 from hepflow.schema import Config
 from hepflow.skimming.formats import FORMATS
+from hepflow.skimming.losses import LOST
 from hepflow.skimming.manifest import MANIFEST
 from hepflow.stamps import STAMP
 from hepflow.statistics import TEMPLATE_FILE
@@ -52,7 +53,7 @@ FILES = (
         {
             "files": "path or URL -> tree",
             "metadata": "`process`, `variation`, `xsec` [pb], `is_data`, `year`, `n_files` (also "
-            "those that `max_files` leaves out)",
+            "those that `max_files` leaves out), and `lost`: files that cannot be read",
         },
     ),
     File(
@@ -96,6 +97,12 @@ FILES = (
         },
     ),
     File("skimmed/<dataset>/*_*-*_*", f"Events of an entry range: {PARTS}"),
+    File(
+        f"skimmed/<dataset>/{LOST}",
+        "Parts that could not be made, where `execution.on_missing` goes on without them",
+        keys={"key": "digest of the key in the manifest", "losses": "list, as in the report"},
+        always=False,
+    ),
     File(
         f"histograms/{ROOT_FILE}",
         "One TH1D for each `channel__observable__process[__source_up\\|down]`, for ROOT, uproot "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hepflow.errors import ConfigurationError, InputError, Problem, did_you_mean
+from hepflow.events import EVENT_ID
 from hepflow.file_lists import find_files
 from hepflow.records import Dataset
 from hepflow.remote import is_remote
@@ -35,12 +36,17 @@ class Group:
     @property
     def key(self) -> str:
         """Key of the group: data by its name, simulation with its variation."""
-        return self.stem if is_data(self.entry) else f"{self.stem}__{self.entry.variation}"
+        return self.stem if self.is_data else f"{self.stem}__{self.entry.variation}"
 
+    @property
+    def is_data(self) -> bool:
+        """Whether it is collision data."""
+        return bool(self.entry.is_data)
 
-def is_data(entry: DatasetEntry) -> bool:
-    """Whether an entry is collision data: its field, or the name ``data`` without the field."""
-    return entry.name == "data" if entry.is_data is None else entry.is_data
+    @property
+    def process(self) -> str:
+        """Process that it belongs to."""
+        return process_of(self.entry)
 
 
 def process_of(entry: DatasetEntry) -> str:
@@ -159,11 +165,11 @@ def expand_datasets(config: Config) -> tuple[Dataset, ...]:
 
 def _dataset(config: Config, group: Group, groups: Sequence[Group]) -> Dataset:
     entry, general = group.entry, config.general
-    data = is_data(entry)
+    data = group.is_data
     return Dataset(
         key=group.key,
         name=entry.name,
-        process=process_of(entry),
+        process=group.process,
         variation=entry.variation,
         is_data=data,
         year=group.year,
@@ -192,7 +198,7 @@ def _replaced(group: Group, groups: Sequence[Group]) -> tuple[str, ...]:
         for one in groups
         if one.entry.variation == NOMINAL
         and one.year == group.year
-        and process_of(one.entry) == process_of(entry)
+        and one.process == group.process
         and (entry.replaces is None or one.entry.name in entry.replaces)
     )
 
@@ -202,7 +208,7 @@ def _duplicates(config: Config, entry: DatasetEntry) -> str:
     if entry.duplicates is not None:
         return entry.duplicates
     read = config.preprocess.branches.get("event", [])
-    return "once" if {"run", "luminosityBlock", "event"} <= set(read) else "keep"
+    return "once" if set(EVENT_ID) <= set(read) else "keep"
 
 
 def luminosity_of(lumi: float | Mapping[str, float], year: str | None) -> float:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hepflow.errors import ConfigurationError, Problem
@@ -58,6 +58,7 @@ def at(config, path):
     return functools.reduce(lambda here, step: here[step], path, config)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first draw imports a lot
 @given(assignments())
 def test_what_is_set_is_read_back_and_nothing_else_changes(assignment):
     path, value, argument = assignment

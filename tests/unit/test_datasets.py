@@ -10,7 +10,6 @@ from hepflow.datasets import (
     ConfigurableDatasetManager,
     expand_datasets,
     groups_of,
-    is_data,
     luminosity_by_year,
 )
 from hepflow.errors import ConfigurationError, InputError
@@ -41,7 +40,7 @@ def folder(tmp_path):
 )
 def test_data_is_what_says_so_or_has_exactly_that_name(fields, data, key):
     one = DatasetEntry(files=["x.root"], **fields)
-    assert (is_data(one), [group.key for group in groups_of(one)]) == (data, [key])
+    assert [(group.is_data, group.key) for group in groups_of(one)] == [(data, key)]
 
 
 # -- normalisation groups ----------------------------------------------------------------

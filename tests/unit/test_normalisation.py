@@ -7,7 +7,7 @@ import pytest
 import uproot
 
 from hepflow.errors import NormalisationError
-from hepflow.metadata_extractor import sum_of_runs
+from hepflow.events import sum_of_runs
 from hepflow.normalisation import (
     check_runs,
     denominator,

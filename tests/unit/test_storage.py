@@ -410,3 +410,15 @@ def test_a_joined_path_stays_below_its_root(name):
     path = storage.safe_join("/some/root", name)
     assert path.parent == Path("/some/root")
     assert os.path.normpath(path) == str(path)
+
+
+def test_what_was_not_used_for_longest_goes_first(tmp_path):
+    for i in range(4):
+        path = tmp_path / f"{i}.pkl"
+        path.write_bytes(b"x" * 10)
+        os.utime(path, (i, i))
+    storage.forget_oldest(tmp_path, 25, keep=[tmp_path / "1.pkl"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.pkl", "2.pkl", "3.pkl"]
+    storage.mark_used([tmp_path / "2.pkl"])
+    storage.forget_oldest(tmp_path, 15)
+    assert [path.name for path in tmp_path.iterdir()] == ["2.pkl"]

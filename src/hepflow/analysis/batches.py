@@ -15,7 +15,7 @@ from hepflow.execution import Executor, Outcome
 from hepflow.histograms import write_raw
 from hepflow.keys import Key, stable_hash
 from hepflow.records import RawHistograms
-from hepflow.skimming import AnyPart
+from hepflow.skimming.parts import PartTask
 
 if TYPE_CHECKING:
     from hepflow.analysis.base import Analysis
@@ -25,22 +25,10 @@ _LEAST = 20_000  # below, the fixed cost of a batch is felt
 
 
 @dataclass(frozen=True)
-class FillTask:
+class FillTask(PartTask):
     """A part to fill, and where its histograms go."""
 
-    part: AnyPart
     path: str
-
-    @property
-    def file(self) -> str:
-        """Input file."""
-        return str(self.part.metadata["file"])
-
-    @property
-    def label(self) -> str:
-        """For messages."""
-        known = self.part.metadata
-        return f"{known['dataset']}: {self.file}, {known['entrystart']} to {known['entrystop']}"
 
 
 @dataclass(frozen=True)

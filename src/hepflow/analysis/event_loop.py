@@ -12,6 +12,7 @@ from hepflow.analysis import steps
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.stack import Floats, Prepared, Stack, block_size, in_groups
 from hepflow.errors import InputError, did_you_mean
+from hepflow.events import BLOCK_ID
 from hepflow.functors import Passed, call, check_passed, select
 from hepflow.histograms import (
     Owners,
@@ -89,14 +90,14 @@ class EventLoop:
         file = dataset.lumi_mask
         if file is None:
             return Passed(np.ones(len(events), dtype=np.bool_), ())
-        for name in ("run", "luminosityBlock"):
+        for name in BLOCK_ID:
             if name not in events.fields:
                 raise InputError(
                     f"the list of certified runs needs the branch {name!r}; add it to "
                     "preprocess.branches.event."
                 )
         ranges = load_certified(file, self.spec.digests[file])
-        runs, blocks = np.asarray(events["run"]), np.asarray(events["luminosityBlock"])
+        runs, blocks = (np.asarray(events[name]) for name in BLOCK_ID)
         mask = certified(runs, blocks, ranges)
         return Passed(mask, (("certified", mask),))
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hepflow.analysis.batches import FillTask, Keeping, fill_all
-from hepflow.analysis.kept import forget_oldest, mark_used
+from hepflow.analysis.filling_keys import STAGE, filling_keys, joined_key, prepared_key
+from hepflow.analysis.kept import ALL
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.steps import file_facts
 from hepflow.errors import StorageError
@@ -17,137 +18,25 @@ from hepflow.execution import Executor
 from hepflow.execution.failures import settle
 from hepflow.histograms import read_raw, write_raw
 from hepflow.journal import tell, why_again
-from hepflow.keys import Key, make_key, stable_hash
+from hepflow.keys import Key, stable_hash
 from hepflow.records import Dataset, Loss, RawHistograms
 from hepflow.records.histograms import merge_raw
-from hepflow.schema import Channel
 from hepflow.schema.execution import OnMissing
 from hepflow.skimming import AnyPart, Skim
 from hepflow.skimming.losses import datasets_left, loss_of
-from hepflow.storage import private_folder, remove_stale_temporaries
+from hepflow.storage import (
+    forget_oldest,
+    mark_used,
+    private_folder,
+    remove_stale_temporaries,
+)
 
 if TYPE_CHECKING:
     from hepflow.analysis.base import Analysis
 
 _log = logging.getLogger(__name__)
-STAGE = "histograms"
 _MERGED = 500_000_000  # [byte] what merged results may take in the cache
 _TRIES = 5  # to read parts that another run may have merged and removed
-
-
-def common_parts(spec: AnalysisSpec) -> dict[str, Any]:
-    """What of a specification changes the raw histograms of all channels, named for messages.
-
-    Labels, cross-sections, luminosity and normalisation sources do not: they act later.
-    """
-    parts: dict[str, Any] = {
-        f"object mask {i} ({one.object})": (one.object, one.function, one.use)
-        for i, one in enumerate(spec.masks)
-    }
-    for i, ghost in enumerate(spec.ghosts):
-        content = (ghost.names, ghost.collections, ghost.function, ghost.use)
-        parts[f"ghost observable {i} ({ghost.names[0]})"] = content
-    for year, corrections in spec.corrections.items():
-        for i, one in enumerate(corrections):
-            parts[f"correction {_named(year, i, one.name)}"] = {
-                **one.model_dump(),
-                "file": spec.digests.get(one.file or ""),
-            }
-    for year, systematics in spec.systematics.items():
-        for i, source in enumerate(systematics):
-            if source.type not in {"normalisation", "sample"}:
-                own = source.model_dump(exclude={"symmetrise"})
-                parts[f"systematic {_named(year, i, source.name)}"] = own
-    parts["datasets"] = [
-        (
-            one.key,
-            one.process,
-            one.variation,
-            one.is_data,
-            one.year,
-            one.weight_branch,
-            _certified(spec, one.lumi_mask),
-        )
-        for one in spec.datasets.values()
-    ]
-    return parts | {
-        "baseline selection": _selection(spec.baseline),
-        "weight_mode": spec.weight_mode,
-        "run_systematics": spec.run_systematics,
-    }
-
-
-def _named(year: str, position: int, name: str) -> str:
-    """Part of a key: the order counts, as corrections act one after the other."""
-    return f"{position} ({name}, {year})" if year else f"{position} ({name})"
-
-
-def channel_parts(spec: AnalysisSpec, channel: Channel) -> dict[str, Any]:
-    """What of a specification changes the raw histograms of one channel only."""
-    return {
-        f"channel {channel.name}": (
-            channel.name,
-            _selection(channel.selection),
-            [(o.name, o.binning, o.function, o.use) for o in channel.observables],
-            [one for one in spec.blind if one.channel == channel.name],
-            bool(spec.blind),  # of any channel: cutflows of data have no earlier steps then
-            [one.name for one in spec.sources if not one.acts_in(channel.name)],
-        )
-    }
-
-
-def _selection(selection: Any) -> Any:
-    if selection is None:
-        return None
-    cuts = [(cut.name, cut.function, cut.use) for cut in selection.cuts]
-    return (selection.function, selection.use, cuts)
-
-
-def _certified(spec: AnalysisSpec, file: str | None) -> str | None:
-    return spec.digests.get(file) if file else None
-
-
-def filling_keys(analysis: Analysis, parts: Sequence[AnyPart]) -> dict[str, Key]:
-    """Key of the merged raw histograms of each channel."""
-    common = make_key(
-        STAGE,
-        analysis=type(analysis),
-        attributes=_attributes(analysis),
-        skim=[part.identity for part in parts],
-        **common_parts(analysis.spec),
-    )
-    return {
-        channel.name: Key(
-            STAGE,
-            {**common.parts, **make_key(STAGE, **channel_parts(analysis.spec, channel)).parts},
-        )
-        for channel in analysis.spec.channels
-    }
-
-
-def _keeping(job: _Filling) -> Keeping:
-    """Where events that are ready for the channels are kept, and what they depend on."""
-    folder = private_folder(job.cache / "prepared")
-    remove_stale_temporaries(folder)
-    return Keeping(
-        folder,
-        make_key(
-            "prepared",
-            analysis=type(job.analysis),
-            attributes=_attributes(job.analysis),
-            **common_parts(job.analysis.spec),
-        ),
-    )
-
-
-def _attributes(analysis: Analysis) -> dict[str, Any]:
-    """What a subclass added to itself: its steps may read it."""
-    return {name: value for name, value in analysis.__getstate__().items() if name != "spec"}
-
-
-def joined_key(keys: Mapping[str, Key]) -> Key:
-    """Key of the histograms of all channels, with the parts of each."""
-    return Key(STAGE, {name: digest for key in keys.values() for name, digest in key.parts.items()})
 
 
 @dataclass(frozen=True)
@@ -318,13 +207,20 @@ def _fill(
     return {channel.name: total.of_channel(channel.name) for channel in worker.spec.channels}
 
 
+def _keeping(job: _Filling) -> Keeping:
+    """Where events that are ready for the channels are kept, and what they depend on."""
+    folder = private_folder(job.cache / "prepared")
+    remove_stale_temporaries(folder)
+    return Keeping(folder, prepared_key(job.analysis))
+
+
 def _fill_parts(job: _Filling, worker: Analysis, todo: Sequence[FillTask], *, of: int) -> bool:
     """Fill parts on the executor; False where some were lost."""
     doing = "filling histograms"
     keeping = _keeping(job) if job.reuse else None
     failed = list(fill_all(job.executor, worker, todo, doing, keeping)) if todo else []
     if todo and keeping:
-        forget_oldest(keeping.folder)
+        forget_oldest(keeping.folder, ALL)
     lost = settle(failed, doing, of=of, policy=job.policy)
     if lost:
         job.fresh.update(task.path for task in todo)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from hepflow.errors import StorageError
 from hepflow.events import with_behaviour
 from hepflow.histograms import Owners, Step
 from hepflow.records import Variation
-from hepflow.storage import pack_array, read_part, unpack_array, write_part
+from hepflow.storage import mark_used, pack_array, read_part, unpack_array, write_part
 
 MOST = 1_000_000_000  # [byte] what one filling may keep
 ALL = 3_000_000_000  # [byte] what all together may keep; the oldest go first
@@ -70,33 +69,6 @@ def forget(stem: Path) -> None:
     """Remove what is kept of a batch."""
     for path in stem.parent.glob(f"{stem.name}-*.pkl"):
         path.unlink(missing_ok=True)
-
-
-def forget_oldest(folder: Path, most: float = ALL, keep: Collection[Path] = ()) -> None:
-    """Remove the files that were not used for longest, until all take at most `most` [byte].
-
-    Parameters
-    ----------
-    keep
-        Files that stay whatever they take.
-    """
-    found = []
-    for path in folder.glob("*.pkl"):
-        with contextlib.suppress(FileNotFoundError):  # another run may clean as well
-            status = path.stat()
-            found.append((status.st_mtime, status.st_size, path))
-    total = 0
-    for _, size, path in sorted(found, key=lambda one: -one[0]):
-        total += size
-        if total > most and path not in keep:
-            path.unlink(missing_ok=True)
-
-
-def mark_used(paths: Iterable[Path]) -> None:
-    """Let files count as used now."""
-    for path in paths:
-        with contextlib.suppress(FileNotFoundError):
-            os.utime(path)
 
 
 def _file(stem: Path, which: int | str) -> Path:

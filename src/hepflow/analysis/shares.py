@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from hepflow.errors import InputError, StorageError
-from hepflow.execution import Executor, Outcome
-from hepflow.execution.failures import raise_failures
+from hepflow.execution import Executor
+from hepflow.execution.failures import raise_failures, separated
 from hepflow.keys import stable_hash
 from hepflow.lumi_mask import Ranges, load_certified
 from hepflow.luminosity import (
@@ -25,7 +25,7 @@ from hepflow.luminosity import (
 )
 from hepflow.records import Dataset, Ledger
 from hepflow.schema import Config
-from hepflow.storage import private_folder, read_part, sha256_file, write_part
+from hepflow.storage import file_stamp, private_folder, read_part, sha256_file, write_part
 
 FORMAT = 1
 Files = dict[tuple[str, str], FileBlocks]  # by dataset and file
@@ -166,23 +166,16 @@ def _blocks_of(
     ]
     found = {(one.dataset, one.file): _stored(Path(one.path)) for one in tasks}
     todo = [one for one in tasks if found[one.dataset, one.file] is None]
-    failed: list[Outcome] = []
     doing = "reading luminosity blocks"
-    for outcome in executor.map(find_blocks, todo, label=doing) if todo else ():
-        if outcome.ok:
-            found[outcome.item.dataset, outcome.item.file] = outcome.value
-        else:
-            failed.append(outcome)
+    done, failed = separated(executor.map(find_blocks, todo, label=doing) if todo else ())
+    found |= {(one.item.dataset, one.item.file): one.value for one in done}
     raise_failures(failed, doing, of=len(tasks))
     return {key: blocks for key, blocks in found.items() if blocks is not None}
 
 
 def _name(file: str, dataset: Dataset) -> str:
-    stamp = ""
-    if Path(file).exists():  # a file at a URL is taken as unchanged, as its metadata is
-        status = Path(file).stat()
-        stamp = f"{status.st_size}:{status.st_mtime_ns}"
-    known = [FORMAT, file, stamp, dataset.tree_name, dict(dataset.branch_map)]
+    # A file at a URL is taken as unchanged, as its metadata is.
+    known = [FORMAT, file, file_stamp(file), dataset.tree_name, dict(dataset.branch_map)]
     return f"{stable_hash(known)}.pkl"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 def ledger_of(parts: Iterable[Mapping[str, Any]]) -> Ledger:
     """Ledger of parts, from the metadata that comes with their events."""
     known = list(parts)
-    return replace(file_facts(known), parts={c.item_key: c for c in map(_counts_of, known)})
+    return Ledger.of_parts(map(_counts_of, known)) + file_facts(known)
 
 
 def file_facts(parts: Iterable[Mapping[str, Any]]) -> Ledger:

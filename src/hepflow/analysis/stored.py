@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hepflow.analysis.filling import STAGE, filling_keys, joined_key, parts_left
+from hepflow.analysis.filling import parts_left
+from hepflow.analysis.filling_keys import STAGE, filling_keys, joined_key
 from hepflow.analysis.shares import table_digest
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.steps import ledger_of

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hepflow.corrections.files import Evaluator, evaluate, open_correction
-from hepflow.corrections.random import inputs_of, random_normal, wants_random, with_file_index
+from hepflow.corrections.files import evaluate, open_correction
+from hepflow.corrections.random import inputs_of, wants_random, with_file_index
 from hepflow.corrections.values import (
     Choice,
     correction_values,
@@ -14,14 +14,12 @@ from hepflow.corrections.values import (
 
 __all__ = [
     "Choice",
-    "Evaluator",
     "correction_values",
     "evaluate",
     "inputs_of",
     "linked_sources_of",
     "open_correction",
     "per_event",
-    "random_normal",
     "sources_of",
     "wants_random",
     "with_file_index",

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.errors import MissingBranch
+from hepflow.events import EVENT_ID
 from hepflow.functors import column
 
 RANDOM = "random_normal"  # column that any object has for corrections and sources
 INDEX = "file_index"  # position of an object in the file, kept through sorting and masking
-_EVENT = ("run", "luminosityBlock", "event")
 
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
@@ -71,13 +71,13 @@ def random_normal(events: Any, collection: str, name: str, where: str) -> Any:
     """
     import awkward as ak
 
-    missing = [one for one in _EVENT if one not in events.fields]
+    missing = [one for one in EVENT_ID if one not in events.fields]
     if missing:
         raise MissingBranch(
             f"{where}: {collection}.{RANDOM} needs the branches run, luminosityBlock and event. "
             f"Add {', '.join(missing)} to `event` of preprocess.branches."
         )
-    runs, blocks, numbers = (np.asarray(ak.to_numpy(events[one])) for one in _EVENT)
+    runs, blocks, numbers = (np.asarray(ak.to_numpy(events[one])) for one in EVENT_ID)
     seeds = seeds_of(runs, blocks, numbers, name)
     if collection == "event" or column(events, collection, None, where).ndim == 1:
         return normal_numbers(seeds, np.zeros(len(seeds), dtype=np.uint64))

@@ -1,7 +1,9 @@
 """Columns of a file -> event record with Lorentz vectors. Knows file formats, nothing else does."""
 
 from hepflow.events.branches import (
+    BLOCK_ID,
     EVENT,
+    EVENT_ID,
     Branches,
     BranchMap,
     branch_name,
@@ -21,15 +23,15 @@ from hepflow.events.open_file import (
 from hepflow.events.record import (
     behaviour,
     build_events,
-    build_object,
-    record_name,
     replace_object,
     with_behaviour,
 )
 from hepflow.events.root import sum_of_runs
 
 __all__ = [
+    "BLOCK_ID",
     "EVENT",
+    "EVENT_ID",
     "BranchMap",
     "Branches",
     "OpenFile",
@@ -37,7 +39,6 @@ __all__ = [
     "branch_name",
     "branches_of",
     "build_events",
-    "build_object",
     "check_branches",
     "index_target",
     "merge_branches",
@@ -46,7 +47,6 @@ __all__ = [
     "open_tree",
     "present_branches",
     "read_events",
-    "record_name",
     "replace_object",
     "sum_of_runs",
     "with_behaviour",

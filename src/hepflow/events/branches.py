@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 Branches = Mapping[str, Sequence[str]]  # object -> branches; "event" holds those without an object
 BranchMap = Mapping[str, str]  # wanted name -> name in the file, of a branch or of an object
 EVENT = "event"
+BLOCK_ID = ("run", "luminosityBlock")  # together they name a luminosity block of data
+EVENT_ID = (*BLOCK_ID, "event")  # together they name an event
 # jetIdx, electronIdx3SJ, muonIdxG, genPartIdxMother
 _INDEX_COLUMN = re.compile(r"^(?P<stem>[A-Za-z0-9]+?)Idx(Mother)?[A-Z0-9]*$")
 _SPECIAL_COLLECTIONS = {"sv": "SV", "genJetAK8": "GenJetAK8", "fatJet": "FatJet"}

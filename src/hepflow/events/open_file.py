@@ -11,6 +11,7 @@ import numpy as np
 
 from hepflow.errors import MissingBranch, UnreadableFile, did_you_mean
 from hepflow.events.branches import (
+    EVENT_ID,
     Branches,
     BranchMap,
     branch_name,
@@ -42,7 +43,7 @@ _WIDER = {
     np.dtype(np.uint32): np.int64,
 }
 # These have one type in all versions, and coffea's LumiMask wants that one.
-_UNCHANGED = {"run", "luminosityBlock", "event"}
+_UNCHANGED = frozenset(EVENT_ID)
 
 
 class Columns(Protocol):

@@ -9,15 +9,12 @@ from hepflow.execution.executor import (
     make_executor,
 )
 from hepflow.execution.outcome import Failure, Outcome
-from hepflow.execution.progress import Progress, no_progress
 
 __all__ = [
     "EXECUTORS",
     "Executor",
     "Failure",
     "Outcome",
-    "Progress",
     "configured_executor",
     "make_executor",
-    "no_progress",
 ]

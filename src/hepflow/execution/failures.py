@@ -21,6 +21,15 @@ _SHOWN = 5
 _NUMBER = re.compile(r"(?<![\w/.])-?\d[\d.,]*(?!\w)")
 
 
+def separated(outcomes: Iterable[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
+    """Wait for outcomes; those with a value and those that failed, each in order of completion."""
+    done: list[Outcome] = []
+    failed: list[Outcome] = []
+    for outcome in outcomes:
+        (done if outcome.ok else failed).append(outcome)
+    return done, failed
+
+
 def raise_failures(failed: Sequence[Outcome], doing: str, *, of: int) -> None:
     """Raise one error for all failed items; do nothing where none failed.
 

@@ -22,10 +22,10 @@ from hepflow.importers.cabinetry_templates import (
     folder_reader,
     input_reader,
 )
-from hepflow.importers.spec import NOMINAL
+from hepflow.importers.spec import NOMINAL, by_year
 from hepflow.records import Axis, Block, HistogramSet, Ledger
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def from_cabinetry(
     ):
         carried += renamings(renaming, where)
     for one in left_out:
-        log.warning("cabinetry configuration, not taken over: %s", one)
+        _log.warning("cabinetry configuration, not taken over: %s", one)
     sections, shapes = sections_of(content, names, sources, histograms)
     return CabinetryImport(histograms, sections, shapes, tuple(carried), tuple(left_out))
 
@@ -167,7 +167,6 @@ def _histograms(
                     message = f"{sample['Name']!r} in {region['Name']!r} has other bins than others"
                     raise WorkspaceError(f"{message}. Rebin the histograms.")
                 blocks[(*where, names.samples[sample["Name"]])] = block
-    by_year = luminosity if isinstance(luminosity, Mapping) else {"": luminosity}
     processes = names.samples.values()
     return HistogramSet(
         axes=axes,
@@ -176,7 +175,7 @@ def _histograms(
         data_processes=frozenset(
             names.samples[one["Name"]] for one in config["Samples"] if one.get("Data")
         ),
-        luminosity={year: float(value) for year, value in by_year.items()},
+        luminosity=by_year(luminosity),
         ledger=Ledger(),
         process_of={one: one for one in processes},
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,8 +12,6 @@ from hepflow.importers.safe_load import load_stored
 from hepflow.importers.spec import AxisRoles, ImportSpec
 from hepflow.importers.standins import StoredHistogram
 from hepflow.records import HistogramSet
-
-log = logging.getLogger(__name__)
 
 Source = str | Path | Mapping[str, Any]  # a file, or what was loaded from it
 Level = Literal["observable", "process", "dataset", "channel", "variation"]

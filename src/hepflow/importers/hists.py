@@ -12,11 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.errors import InputError, did_you_mean
-from hepflow.importers.spec import NOMINAL, AxisRoles, ImportSpec, renamed, variation_name
+from hepflow.importers.spec import (
+    NOMINAL,
+    AxisRoles,
+    ImportSpec,
+    by_year,
+    renamed,
+    variation_name,
+)
 from hepflow.importers.storages import sums_of_weights, with_flow
 from hepflow.records import Axis, Block, HistogramSet, Ledger
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 
@@ -86,7 +93,7 @@ def from_hists(
         blocks=_merged(parts),
         cutflows={},
         data_processes=frozenset(spec.data),
-        luminosity=spec.luminosities(),
+        luminosity=by_year(spec.luminosity),
         ledger=Ledger(),
         process_of={one.dataset: one.process for one in parts},
     )
@@ -144,7 +151,7 @@ def _block(rows: Mapping[str, tuple[Floats, Floats]], where: str) -> Block:
     ]
     empty = sorted(rows.keys() - {NOMINAL, *filled})
     if empty and rows[NOMINAL][0].any():
-        log.warning("%s: %s without any content, read as nominal", where, ", ".join(empty))
+        _log.warning("%s: %s without any content, read as nominal", where, ", ".join(empty))
     names = (NOMINAL, *filled)
     sumw, sumw2 = (np.stack([rows[name][i] for name in names]) for i in (0, 1))
     return Block(names, sumw, sumw2)
@@ -231,7 +238,7 @@ def _arranged(
     inside = tuple(slice(len(entries[role])) for role, i in enumerate(order[:-1]) if i is not None)
     beyond = content.sum() - content[inside].sum()
     if not np.isclose(beyond, 0.0, atol=1e-9 * np.abs(content).sum()):
-        log.warning("%g of the content is in no category of the axes and is left out", beyond)
+        _log.warning("%g of the content is in no category of the axes and is left out", beyond)
     shape = [len(one) for one in entries]
     return with_flow(content[inside], histogram.axes[used[-1]].traits).reshape(*shape, -1)
 

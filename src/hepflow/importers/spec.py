@@ -36,11 +36,12 @@ class ImportSpec:
     # for weights in a storage without variances; "poisson": the variance is the absolute content
     max_bytes: int = MAX_BYTES  # of a file when decompressed
 
-    def luminosities(self) -> dict[str, float]:
-        """Luminosity by year; the key "" without years."""
-        if isinstance(self.luminosity, Mapping):
-            return {str(year): float(value) for year, value in self.luminosity.items()}
-        return {"": float(self.luminosity)}
+
+def by_year(luminosity: float | Mapping[str, float]) -> dict[str, float]:
+    """Luminosity by year; the key "" where one number was given."""
+    if isinstance(luminosity, Mapping):
+        return {str(year): float(value) for year, value in luminosity.items()}
+    return {"": float(luminosity)}
 
 
 @dataclass(frozen=True, slots=True)

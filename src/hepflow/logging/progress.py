@@ -13,7 +13,7 @@ from hepflow.logging.console import SHOWN_ALREADY, log_console, on_terminal
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 LINE_INTERVAL: Final = 10.0  # [s] between log lines where there is no terminal
 BRIEF: Final = 1.0  # [s] steps that last less are not worth a line in a notebook
@@ -109,8 +109,8 @@ class Task:
             self._say(f"{self.label}: {self._state()}")
 
     def _say(self, text: str, *, shown: bool = False) -> None:
-        if logger.isEnabledFor(logging.INFO):
-            logger.info(text, extra={SHOWN_ALREADY: shown})
+        if _log.isEnabledFor(logging.INFO):
+            _log.info(text, extra={SHOWN_ALREADY: shown})
         elif log_console().is_jupyter and time.monotonic() - self._begin > BRIEF:
             log_console().out(text, highlight=False)
 

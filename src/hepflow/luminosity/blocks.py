@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.errors import InputError, MissingTree
-from hepflow.events import open_tree
+from hepflow.events import BLOCK_ID, open_tree
 from hepflow.lumi_mask import Ranges
 from hepflow.luminosity.codes import Integers, codes_of
 
-ID_BRANCHES = ("run", "luminosityBlock")
 BLOCK_TREE = "LuminosityBlocks"
 
 
@@ -37,14 +36,14 @@ def read_blocks(file: str, tree: str, branch_map: Mapping[str, str]) -> FileBloc
         If its events do not say in which block they are.
     """
     events = open_tree(file, tree, branch_map)
-    missing = [name for name in ID_BRANCHES if name not in events.names]
+    missing = [name for name in BLOCK_ID if name not in events.names]
     if missing:
         raise InputError(
             f"{file}: has no branch {', '.join(missing)}, without which the luminosity of "
             "incomplete data is unknown. Leave general.lumi_table out."
         )
-    columns = events.read(ID_BRANCHES, 0, events.num_entries)
-    codes = codes_of(*(columns[name] for name in ID_BRANCHES))
+    columns = events.read(BLOCK_ID, 0, events.num_entries)
+    codes = codes_of(*(columns[name] for name in BLOCK_ID))
     starts = np.flatnonzero(np.diff(codes, prepend=-1))
     counts = np.diff(starts, append=len(codes))
     in_tree = events.columns.kind == "ROOT"  # a Parquet file is one table
@@ -57,10 +56,10 @@ def _listed(file: str) -> Integers:
         blocks = open_tree(file, BLOCK_TREE)
     except MissingTree:
         return np.zeros(0, dtype=np.int64)
-    if not blocks.names.issuperset(ID_BRANCHES):
+    if not blocks.names.issuperset(BLOCK_ID):
         return np.zeros(0, dtype=np.int64)
-    columns = blocks.read(ID_BRANCHES, 0, blocks.num_entries)
-    return codes_of(*(columns[name] for name in ID_BRANCHES))
+    columns = blocks.read(BLOCK_ID, 0, blocks.num_entries)
+    return codes_of(*(columns[name] for name in BLOCK_ID))
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.errors import InputError
+from hepflow.events import BLOCK_ID
 from hepflow.lumi_mask import Ranges
 from hepflow.luminosity.codes import Integers, codes_of, is_certified, name_of
 
 Row = tuple[int, int, float]  # run, block, luminosity [1/pb]
 _PER_PICOBARN = {"fb": 1e3, "pb": 1.0, "nb": 1e-3, "ub": 1e-6}
-_PLAIN = ("run", "luminosityBlock")
 _FORMS = (
     "Expected the CSV that brilcalc writes (lumi --byls), a CSV with the header "
     "'run,luminosityBlock,luminosity [1/pb]', or JSON such as "
@@ -127,7 +127,7 @@ def _brilcalc_rows(header: str, lines: Sequence[str]) -> Iterator[Row]:
 def _plain_rows(lines: Sequence[str]) -> Iterator[Row]:
     rows = csv.reader(lines)
     header = [name.strip() for name in next(rows, [])]
-    if tuple(header[:2]) != _PLAIN or header[2:] != ["luminosity [1/pb]"]:
+    if tuple(header[:2]) != BLOCK_ID or header[2:] != ["luminosity [1/pb]"]:
         raise ValueError(f"the header is {','.join(header)!r}")
     for run, block, value in rows:
         yield int(run), int(block), float(value)

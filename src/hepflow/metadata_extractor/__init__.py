@@ -1,11 +1,8 @@
 """What the files hold: entry ranges, numbers of events, sums of weights."""
 
-from hepflow.events import sum_of_runs
 from hepflow.metadata_extractor.files import FileTask, inspect_file, work_steps
 from hepflow.metadata_extractor.generator import NanoAODMetadataGenerator
 from hepflow.metadata_extractor.shapes import (
-    build_fileset,
-    build_summary,
     build_workitems,
     workitem_from_json,
     workitem_to_json,
@@ -14,11 +11,8 @@ from hepflow.metadata_extractor.shapes import (
 __all__ = [
     "FileTask",
     "NanoAODMetadataGenerator",
-    "build_fileset",
-    "build_summary",
     "build_workitems",
     "inspect_file",
-    "sum_of_runs",
     "work_steps",
     "workitem_from_json",
     "workitem_to_json",

@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hepflow.datasets import ConfigurableDatasetManager, Group, is_data, process_of
+from hepflow.datasets import ConfigurableDatasetManager, Group
 from hepflow.errors import FileListError, StorageError
-from hepflow.execution import Executor, Outcome, configured_executor
-from hepflow.execution.failures import reason, settle
+from hepflow.execution import Executor, configured_executor
+from hepflow.execution.failures import reason, separated, settle
 from hepflow.file_lists import alternatives
 from hepflow.metadata_extractor.files import FileTask, inspect_file
 from hepflow.metadata_extractor.shapes import (
@@ -30,7 +30,7 @@ from hepflow.records import FileInfo, Loss, WorkItem
 from hepflow.records.ledger import losses_in
 from hepflow.remote import identity, is_remote, shown
 from hepflow.schema.execution import OnMissing
-from hepflow.storage import read_json, write_json
+from hepflow.storage import file_stamp, read_json, write_json
 
 _log = logging.getLogger(__name__)
 MADE_BY = "metadata generation (general.run_metadata_generation)"
@@ -146,7 +146,7 @@ class NanoAODMetadataGenerator:
                 dataset=group.key,
                 path=path,
                 tree=entry.tree_name or section.effective_tree_name,
-                weight_branch=None if is_data(entry) else weight,
+                weight_branch=None if group.is_data else weight,
                 chunk_size=self.chunk_size,
                 branch_map=dict(entry.branch_map),
                 alternatives=alternatives(path, entry.redirectors or ()),
@@ -158,16 +158,12 @@ class NanoAODMetadataGenerator:
         known = self._known()
         found = {task: known[key] for task in tasks if (key := _cache_key(task)) in known}
         todo = [task for task in tasks if task not in found]
-        failures: list[Outcome] = []
         executor = self.executor or configured_executor(self.dataset_manager.section.execution_args)
-        if todo:
-            for outcome in executor.map(inspect_file, todo, label="reading metadata"):
-                if outcome.ok:
-                    found[outcome.item] = outcome.value
-                else:
-                    failures.append(outcome)
+        doing = "reading metadata"
+        done, failed = separated(executor.map(inspect_file, todo, label=doing) if todo else ())
+        found |= {outcome.item: outcome.value for outcome in done}
         self._remember(found)
-        lost = settle(failures, "reading metadata", of=len(tasks), policy=self.on_missing)
+        lost = settle(failed, doing, of=len(tasks), policy=self.on_missing)
         losses = tuple(
             Loss(one.item.dataset, one.item.path, 0, 0, reason(one), "metadata") for one in lost
         )
@@ -195,7 +191,7 @@ class NanoAODMetadataGenerator:
 
     def _check_runs(self, groups: Iterable[Group], infos: Sequence[FileInfo]) -> None:
         for one in groups:
-            if one.entry.sumw_source == "auto" and not is_data(one.entry):
+            if one.entry.sumw_source == "auto" and not one.is_data:
                 both = [i for i in infos if i.dataset == one.key and i.runs_sum is not None]
                 if both:
                     events = math.fsum(info.sum_weights for info in both)
@@ -242,12 +238,12 @@ def _tell_empty(groups: Sequence[Group], infos: Sequence[FileInfo]) -> None:
     for info in infos:
         events[info.dataset] = events.get(info.dataset, 0) + info.nevts
     for group in groups:
-        if not is_data(group.entry) and events.get(group.key) == 0:
+        if not group.is_data and events.get(group.key) == 0:
             _log.warning(
                 "metadata: %s has no events, so that %g pb of %s are missing in every result",
                 group.stem,
                 group.cross_section or 0.0,
-                process_of(group.entry),
+                group.process,
             )
 
 
@@ -260,9 +256,7 @@ def check_disjoint(groups: Sequence[Group], tasks: Sequence[FileTask]) -> None:
         If two datasets of a process, or two of collision data, hold the same file.
     """
     group = {
-        one.key: ("data", "")
-        if is_data(one.entry)
-        else (process_of(one.entry), one.entry.variation)
+        one.key: ("data", "") if one.is_data else (one.process, one.entry.variation)
         for one in groups
     }
     first: dict[tuple[tuple[str, str], str], str] = {}
@@ -278,13 +272,10 @@ def check_disjoint(groups: Sequence[Group], tasks: Sequence[FileTask]) -> None:
 
 def _cache_key(task: FileTask) -> str:
     """What must not have changed for a file's metadata to be reused."""
-    stamp, path = "", identity(task.path) if is_remote(task.path) else task.path
-    if not is_remote(task.path) and Path(task.path).exists():
-        status = Path(task.path).stat()
-        stamp = f"{status.st_size}:{status.st_mtime_ns}"
+    path = identity(task.path) if is_remote(task.path) else task.path
     names = ",".join(f"{wanted}={theirs}" for wanted, theirs in sorted(task.branch_map.items()))
-    parts = (task.dataset, path, task.tree, task.weight_branch, task.chunk_size, names, stamp)
-    return "|".join(str(part) for part in parts)
+    known = (task.dataset, path, task.tree, task.weight_branch, task.chunk_size, names)
+    return "|".join(str(part) for part in (*known, file_stamp(task.path)))
 
 
 def _info_from_json(data: Mapping[str, Any]) -> FileInfo:

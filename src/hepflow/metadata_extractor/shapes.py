@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hepflow.datasets import Group, is_data, process_of
+from hepflow.datasets import Group
 from hepflow.records import FileInfo, WorkItem
 
 Summary = dict[str, dict[str, dict[str, Any]]]
@@ -24,10 +24,10 @@ def build_fileset(
         group.key: {
             "files": {one.path: one.tree for one in found.get(group.key, ())},
             "metadata": {
-                "process": process_of(group.entry),
+                "process": group.process,
                 "variation": group.entry.variation,
                 "xsec": group.cross_section,
-                "is_data": is_data(group.entry),
+                "is_data": group.is_data,
                 "year": group.year,
                 "n_files": total[group.key],
             },
@@ -65,7 +65,7 @@ def build_summary(groups: Sequence[Group], infos: Sequence[FileInfo]) -> Summary
     found = _by_dataset(infos)
     keys: dict[tuple[str, str], list[str]] = {}
     for group in groups:
-        place = (process_of(group.entry), group.entry.variation)
+        place = (group.process, group.entry.variation)
         keys.setdefault(place, []).append(group.key)
     summary: Summary = {}
     for (process, variation), mine in keys.items():

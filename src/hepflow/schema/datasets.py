@@ -29,7 +29,7 @@ from hepflow.schema.fields import (
     as_list,
 )
 
-_logger = logging.getLogger("hepflow.config")
+_log = logging.getLogger("hepflow.config")
 
 
 Files = Annotated[list[PathText], Field(min_length=1), BeforeValidator(as_list)]
@@ -117,7 +117,7 @@ class DatasetEntry(Section):
         "events and compares with Runs where the file has it",
     )
     is_data: Flag | None = Field(
-        None, description="Collision data; default: only what is named `data`"
+        None, description="Collision data; default: only what has the name or process `data`"
     )
     year: Years | None = Field(
         None,
@@ -140,7 +140,7 @@ class DatasetEntry(Section):
     @classmethod
     def _what_it_is(cls, value: bool | None, info: ValidationInfo) -> bool:
         if value is None and named_data(info.data):
-            _logger.warning(
+            _log.warning(
                 "dataset %r is taken as collision data because of its name; "
                 "say is_data: True to confirm, or False if it is simulation",
                 info.data.get("name"),

@@ -16,7 +16,7 @@ class SkimOutput(Section):
     """Where and how skimmed events are kept."""
 
     format: Literal["pickle", "root", "parquet"] = Field(
-        "pickle", description="Format of the parts; pickle holds plain arrays only"
+        "pickle", description="Format of the parts; pickle holds every kind of branch"
     )
     output_dir: PathText | None = Field(None, description="Default general.skimmed_dir")
 

@@ -5,49 +5,31 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hepflow.errors import InputError, StorageError
+from hepflow.events import EVENT_ID
 from hepflow.execution import Executor, Outcome
-from hepflow.execution.failures import settle
+from hepflow.execution.failures import separated, settle
 from hepflow.keys import stable_hash
 from hepflow.records import Dataset
 from hepflow.schema.execution import OnMissing
 from hepflow.skimming.losses import without_failed
-from hepflow.skimming.parts import ID_BRANCHES, AnyPart, Ids
+from hepflow.skimming.parts import AnyPart, Ids, PartTask
 from hepflow.skimming.skim import Skim
 from hepflow.skimming.spec import SkimSpec
-from hepflow.storage import private_folder, read_part, write_part
+from hepflow.storage import forget_oldest, private_folder, read_part, write_part
 
 _log = logging.getLogger(__name__)
 _SHOWN = 3  # examples in a message
-_KEPT = 20  # results that stay in the cache
+_KEPT = 100_000_000  # [byte] what results may take in the cache
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 
-@dataclass(frozen=True)
-class IdTask:
-    """A part whose events are to be told apart."""
-
-    part: AnyPart
-
-    @property
-    def file(self) -> str:
-        """Input file."""
-        return str(self.part.metadata["file"])
-
-    @property
-    def label(self) -> str:
-        """For messages."""
-        known = self.part.metadata
-        return f"{known['dataset']}: {self.file}, {known['entrystart']} to {known['entrystop']}"
-
-
-def read_ids(task: IdTask) -> Ids:
+def read_ids(task: PartTask) -> Ids:
     """Run, luminosity block and event number of a part's events. Runs on workers."""
     return task.part.event_ids()
 
@@ -86,37 +68,23 @@ def repeated(ids: Ids) -> tuple[Integers, Integers]:
     return again[rising], first[rising]
 
 
-def joined(ids_by_part: Sequence[Ids]) -> Ids:
+def joined(idsby_part: Sequence[Ids]) -> Ids:
     """All numbers in one array each, whatever integers the parts have."""
     run, block, event = (
-        np.concatenate([np.asarray(ids[i]).astype(np.uint64) for ids in ids_by_part])
+        np.concatenate([np.asarray(ids[i]).astype(np.uint64) for ids in idsby_part])
         for i in range(3)
     )
     return run, block, event
 
 
-def duplicated(ids_by_part: Sequence[Ids]) -> list[Integers]:
-    """Positions in each part of events that an earlier part, or the part before them, has.
-
-    Parameters
-    ----------
-    ids_by_part
-        (run, luminosity block, event) of each part in order.
+def by_part(positions: Integers, lengths: Sequence[int]) -> list[Integers]:
+    """Rising positions in all parts together, as positions in each part.
 
     Examples
     --------
-    >>> one = (np.array([1, 1]), np.array([1, 1]), np.array([10, 11]))
-    >>> two = (np.array([1, 1]), np.array([1, 1]), np.array([11, 12]))
-    >>> [found.tolist() for found in duplicated([one, two])]
-    [[], [0]]
+    >>> [found.tolist() for found in by_part(np.array([1, 4, 5]), [2, 0, 4])]
+    [[1], [], [2, 3]]
     """
-    if not ids_by_part:
-        return []
-    again, _ = repeated(joined(ids_by_part))
-    return _by_part(again, [len(ids[0]) for ids in ids_by_part])
-
-
-def _by_part(positions: Integers, lengths: Sequence[int]) -> list[Integers]:
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     cuts = np.searchsorted(positions, starts)
     return [
@@ -137,7 +105,7 @@ def check_id_branches(spec: SkimSpec) -> None:
         if not _is_looked_at(dataset):
             continue
         kept = spec.kept_branches(dataset).get("event", ())
-        missing = [name for name in ID_BRANCHES if name not in kept]
+        missing = [name for name in EVENT_ID if name not in kept]
         if missing:
             raise InputError(
                 f"{dataset.key}: duplicates is {dataset.duplicates!r}, but {', '.join(missing)}, "
@@ -200,7 +168,7 @@ def drop_duplicates(
             return drop_duplicates(left, datasets, executor, cache, reuse=reuse, policy=policy)
         drops = _find(parts, found, datasets)
         write_part(path, {"drops": drops})
-        _forget_oldest(path.parent)
+        forget_oldest(path.parent, _KEPT, keep=[path])
     _report(parts, drops)
     cleaned = {
         part.identity: part.without(drop) if len(drop) else part
@@ -226,17 +194,11 @@ def _read(
     parts: Sequence[AnyPart], executor: Executor, policy: OnMissing
 ) -> tuple[list[Ids], tuple[Outcome, ...]]:
     """Numbers of the events of each part, and the parts that the run goes on without."""
-    tasks = [IdTask(part) for part in parts]
-    found: dict[int, Ids] = {}
-    failed: list[Outcome] = []
+    tasks = [PartTask(part) for part in parts]
     doing = "looking for repeated events"
-    for outcome in executor.map(read_ids, tasks, label=doing):
-        if outcome.ok:
-            found[outcome.index] = outcome.value
-        else:
-            failed.append(outcome)
+    done, failed = separated(executor.map(read_ids, tasks, label=doing))
     lost = settle(failed, doing, of=len(tasks), policy=policy)
-    return [found[index] for index in sorted(found)], lost
+    return [one.value for one in sorted(done, key=lambda one: one.index)], lost
 
 
 def _find(
@@ -253,7 +215,7 @@ def _find(
     if bad.any():
         pairs = Counter(zip(first_in[bad].tolist(), again_in[bad].tolist(), strict=True))
         _refuse(pairs, [column[again[bad][:_SHOWN]] for column in numbers])
-    return _by_part(again, lengths)
+    return by_part(again, lengths)
 
 
 def _refuse(pairs: Mapping[tuple[str, str], int], examples: Sequence[Any]) -> None:
@@ -276,9 +238,3 @@ def _report(parts: Sequence[AnyPart], drops: Sequence[Integers]) -> None:
     for name, count in counts.items():
         if count:
             _log.info("skim: %s: %d repeated events are left out, each counts once", name, count)
-
-
-def _forget_oldest(folder: Path) -> None:
-    found = sorted(folder.glob("*.pkl"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in found[_KEPT:]:
-        path.unlink(missing_ok=True)

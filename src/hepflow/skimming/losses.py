@@ -16,14 +16,14 @@ from hepflow.keys import Key
 from hepflow.records import Dataset, Loss
 from hepflow.records.ledger import losses_in
 from hepflow.schema.execution import OnMissing
+from hepflow.skimming.manifest import MADE_BY
 from hepflow.skimming.skim import Skim
+from hepflow.skimming.spec import STAGE
 from hepflow.skimming.totals import Fileset
 from hepflow.storage import read_json, write_json
 
 _log = logging.getLogger(__name__)
 LOST = "lost.json"  # beside the manifest, where parts were lost
-STAGE = "skim"
-MADE_BY = "the skim (general.run_skimming)"
 Datasets = Mapping[str, Dataset]
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from hepflow.errors import ChecksumError, InputError
-from hepflow.events import EVENT, with_behaviour
+from hepflow.events import EVENT, EVENT_ID, with_behaviour
 from hepflow.keys import stable_hash
 from hepflow.records import PartCounts, WorkItem
 from hepflow.skimming.formats import format_of
@@ -20,7 +20,6 @@ from hepflow.skimming.spec import SkimSpec
 
 Pair = tuple[Any, dict[str, Any]]
 Ids = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]
-ID_BRANCHES = ("run", "luminosityBlock", "event")  # together they name an event of data
 
 
 class AnyPart(Protocol):
@@ -66,6 +65,24 @@ class AnyPart(Protocol):
 
 
 @dataclass(frozen=True)
+class PartTask:
+    """Work on a part, as messages name it."""
+
+    part: AnyPart
+
+    @property
+    def file(self) -> str:
+        """Input file."""
+        return str(self.part.metadata["file"])
+
+    @property
+    def label(self) -> str:
+        """For messages."""
+        known = self.part.metadata
+        return f"{known['dataset']}: {self.file}, {known['entrystart']} to {known['entrystop']}"
+
+
+@dataclass(frozen=True)
 class Part:
     """One part of a skim on disk."""
 
@@ -100,7 +117,7 @@ class Part:
 
     def event_ids(self) -> Ids:
         """Read run, luminosity block and event number. Shape of each (n_events,)."""
-        return _ids_of(self._stored(ID_BRANCHES), self.path)
+        return _ids_of(self._stored(EVENT_ID), self.path)
 
     def without(self, drop: Sequence[int] | np.ndarray[Any, Any]) -> Self:
         """The same part without these of its events."""
@@ -172,7 +189,7 @@ class LivePart:
         """
         whole = {name for name, field in self.spec.use if field is None}
         branches = {name: kept for name, kept in self.spec.branches.items() if name in whole}
-        branches[EVENT] = (*branches.get(EVENT, ()), *ID_BRANCHES)
+        branches[EVENT] = (*branches.get(EVENT, ()), *EVENT_ID)
         reduced = replace(self.spec, branches=branches)
         return _ids_of(self._select(reduced, self.item)[0], self.item.filename)
 
@@ -204,11 +221,11 @@ def _identity_without(identity: str, drop: Sequence[int] | np.ndarray[Any, Any])
 
 
 def _ids_of(events: Any, where: str) -> Ids:
-    missing = [name for name in ID_BRANCHES if name not in events.fields]
+    missing = [name for name in EVENT_ID if name not in events.fields]
     if missing:
         raise InputError(
             f"{where}: has no {', '.join(missing)}, by which repeated events of data are told. "
             "Set datasets.datasets[].duplicates to keep, which does not look for them."
         )
-    run, block, event = (np.asarray(events[name]) for name in ID_BRANCHES)
+    run, block, event = (np.asarray(events[name]) for name in EVENT_ID)
     return run, block, event

@@ -11,7 +11,7 @@ from typing import Any
 
 from hepflow.errors import InputError, StorageError
 from hepflow.execution import Executor, Outcome, configured_executor
-from hepflow.execution.failures import settle
+from hepflow.execution.failures import separated, settle
 from hepflow.journal import tell, why_again
 from hepflow.keys import Key
 from hepflow.output_manager import OutputDirectoryManager
@@ -40,7 +40,7 @@ from hepflow.skimming.manifest import (
 )
 from hepflow.skimming.parts import LivePart, Part
 from hepflow.skimming.skim import Skim
-from hepflow.skimming.spec import SkimSpec
+from hepflow.skimming.spec import STAGE, SkimSpec
 from hepflow.skimming.totals import (
     Fileset,
     Summary,
@@ -53,7 +53,6 @@ from hepflow.skimming.totals import (
 from hepflow.storage import remove_stale_temporaries
 
 _log = logging.getLogger(__name__)
-STAGE = "skim"
 
 
 def process_workitems_with_skimming(
@@ -194,14 +193,9 @@ def _run(
         for task in tasks
         if task.path not in found
     ]
-    failed: list[Outcome] = []
-    if todo:
-        work = functools.partial(skim_item, spec)
-        for outcome in executor.map(work, todo, label="skimming"):
-            if outcome.ok:
-                found[outcome.item.path] = outcome.value
-            else:
-                failed.append(outcome)
+    work = functools.partial(skim_item, spec)
+    done, failed = separated(executor.map(work, todo, label="skimming") if todo else ())
+    found |= {outcome.item.path: outcome.value for outcome in done}
     why = _why(todo, keys, folders)
     reused = len(tasks) - len(todo) + sum(one.reused for one in found.values())
     _log.info("skim: %d parts, %d made, %d reused", len(tasks), len(found) - reused, reused)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hepflow.statistics.cabinetry_config import (
     config_path,
-    is_own,
     read_cabinetry_config,
     uses_own,
     write_cabinetry_config,
@@ -46,7 +45,6 @@ __all__ = [
     "fit_templates",
     "from_cabinetry",
     "goodness_of_fit",
-    "is_own",
     "load_model",
     "load_statistics",
     "predict",

@@ -30,7 +30,7 @@ CLS_TOLERANCE = 1e-4  # absolute, of CLs at the limit, when it is evaluated afre
 _STEPS = 60  # doublings of the bracket before giving up
 _NEAR_TOP = 0.99  # fraction of the range from which the free fit may want a wider one
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -269,7 +269,7 @@ def _verified(
         cls.afresh(found, data=data)
         if abs(miss(found)) < CLS_TOLERANCE:
             return found
-        log.debug("%s %g does not verify (CLs off by %g)", what, found, miss(found))
+        _log.debug("%s %g does not verify (CLs off by %g)", what, found, miss(found))
         cls.forget(found)
         guess = found
     raise LimitError(

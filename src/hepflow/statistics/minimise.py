@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Optimizer = Literal["minuit", "scipy"]
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _TOLERANCE = 1e-5  # Minuit stops at an estimated distance of 0.002 times this in twice the NLL
 _MAX_CALLS = 20_000
@@ -102,7 +102,7 @@ def minimise(task: Task, start: Floats | None = None, *, strategy: int = 0) -> M
             best = found
         if best.valid:
             break
-        log.debug("minimiser did not converge (try %d), starting again", tried + 1)
+        _log.debug("minimiser did not converge (try %d), starting again", tried + 1)
     if best is None or not np.isfinite(best.value):
         raise FitError(
             "the likelihood is not finite wherever the fit started. "

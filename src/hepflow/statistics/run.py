@@ -30,7 +30,7 @@ from hepflow.statistics.templates import regions_without_data, template_file
 from hepflow.statistics.workspace import build_workspace, load_model
 from hepflow.storage import read_json, write_json
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _STEP = "the statistics stage"
 
@@ -97,7 +97,7 @@ def _say_asimov(blind: tuple[str, ...], without_data: tuple[str, ...]) -> None:
         reason = f"{', '.join(blind)} {'are' if blind[1:] else 'is'} blind (general.blind)"
     elif without_data:
         reason = f"no data were processed for {', '.join(without_data)}"
-    log.warning(
+    _log.warning(
         "%s. The fit is to Asimov data (the nominal expectation), and nothing is observed.", reason
     )
 
@@ -143,7 +143,7 @@ def run_statistics(
     result = fit(likelihood, data, optimizer=spec.optimizer)
     write_json(folder / "fit.json", result.to_json())
     for note in result.notes:
-        log.warning("fit: %s", note)
+        _log.warning("fit: %s", note)
     shown = None if expected_only else data
     prefit = predict(likelihood, shown, channels=spec.channels)
     postfit = predict(likelihood, shown, result, channels=spec.channels)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from hepflow.storage.arrays import pack_array, unpack_array
 from hepflow.storage.atomic import atomic_write, atomic_writer, remove_stale_temporaries
-from hepflow.storage.folders import private_folder, safe_join
+from hepflow.storage.digests import file_stamp, sha256_bytes, sha256_file
+from hepflow.storage.folders import forget_oldest, mark_used, private_folder, safe_join
 from hepflow.storage.jsonfile import read_json, write_json
-from hepflow.storage.parts import read_part, sha256_bytes, sha256_file, write_part
+from hepflow.storage.parts import read_part, write_part
 
 __all__ = [
     "atomic_write",
     "atomic_writer",
+    "file_stamp",
+    "forget_oldest",
+    "mark_used",
     "pack_array",
     "private_folder",
     "read_json",

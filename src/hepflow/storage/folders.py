@@ -1,9 +1,11 @@
-"""Folders that belong to the user, and paths that stay inside their folder."""
+"""Folders that belong to the user, paths that stay inside them, and caches that stay small."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from hepflow.errors import UnsafeContent
@@ -68,3 +70,34 @@ def safe_join(root: str | Path, *names: str) -> Path:
     if not path.resolve().is_relative_to(root.resolve()):
         raise UnsafeContent(f"{path} leads out of {root} through a link. Remove the link.")
     return path
+
+
+def forget_oldest(folder: Path, most: float, keep: Collection[Path] = ()) -> None:
+    """Remove the files that were not used for longest, until all take at most `most` [byte].
+
+    Parameters
+    ----------
+    folder : Path
+        Its ``*.pkl`` are looked at.
+    most : float
+        [byte].
+    keep : collection of Path
+        Files that stay whatever they take.
+    """
+    found = []
+    for path in folder.glob("*.pkl"):
+        with contextlib.suppress(FileNotFoundError):  # another run may clean as well
+            status = path.stat()
+            found.append((status.st_mtime, status.st_size, path))
+    total = 0
+    for _, size, path in sorted(found, key=lambda one: -one[0]):
+        total += size
+        if total > most and path not in keep:
+            path.unlink(missing_ok=True)
+
+
+def mark_used(paths: Iterable[Path]) -> None:
+    """Let files count as used now."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(path)

@@ -203,27 +203,3 @@ def read_part(path: str | Path) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise StorageError(f"{path} holds a {type(payload).__name__}, not a part. Remove it.")
     return payload
-
-
-def sha256_bytes(data: bytes) -> str:
-    """Hexadecimal SHA-256 of `data`.
-
-    Examples
-    --------
-    >>> sha256_bytes(b"")[:16]
-    'e3b0c44298fc1c14'
-    """
-    return hashlib.sha256(data).hexdigest()
-
-
-def sha256_file(path: str | Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes.
-
-    Raises
-    ------
-    StorageError
-        The file can't be read.
-    """
-    path = Path(path)
-    with storage_errors(path, "read"), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

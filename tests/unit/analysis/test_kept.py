@@ -6,7 +6,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from hepflow.analysis import Analysis, kept
+from hepflow.analysis import Analysis
 from hepflow.analysis.event_loop import EventLoop
 from hepflow.execution import make_executor
 from hepflow.pipeline import make_output_manager, make_skims
@@ -143,20 +143,6 @@ def test_what_takes_too_much_is_not_kept(config, monkeypatch, prepared):
     change(config)
     fill(config)
     assert prepared
-
-
-def test_what_was_not_used_for_longest_goes_first(tmp_path):
-    import os
-
-    for i in range(4):
-        path = tmp_path / f"{i}.pkl"
-        path.write_bytes(b"x" * 10)
-        os.utime(path, (i, i))
-    kept.forget_oldest(tmp_path, 25, keep=[tmp_path / "1.pkl"])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.pkl", "2.pkl", "3.pkl"]
-    kept.mark_used([tmp_path / "2.pkl"])
-    kept.forget_oldest(tmp_path, 15)
-    assert [path.name for path in tmp_path.iterdir()] == ["2.pkl"]
 
 
 def test_without_the_cache_nothing_is_kept(config, prepared):

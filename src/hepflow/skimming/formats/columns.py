@@ -8,13 +8,14 @@ of the header and the buffers of the columns give the same events as the pickle.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hepflow.errors import ChecksumError, StorageError
+from hepflow.errors import ChecksumError, MissingArtifact, StorageError
 from hepflow.events import with_behaviour
 from hepflow.skimming.formats.header import Header, with_format
 from hepflow.storage import unpack_array
@@ -160,6 +161,42 @@ def check_digests(buffers: Buffers, digests: Mapping[str, str], where: object) -
                 f"{where} is damaged: its columns are not those that were written. Delete it and "
                 "run the skim again."
             )
+
+
+def read_columns(
+    path: Path,
+    columns: Sequence[str] | None,
+    read: Callable[[Path, Sequence[str] | None], tuple[Header, dict[str, Any]]],
+    errors: tuple[type[BaseException], ...],
+) -> tuple[Any, Header]:
+    """Read a part whose format has a column for each branch, and compare it with its digests.
+
+    Parameters
+    ----------
+    read
+        Gives the header, and the container with the buffers of the wanted columns.
+    errors
+        What it raises for a damaged file.
+
+    Raises
+    ------
+    MissingArtifact
+        If there is no such file.
+    ChecksumError
+        If the file is damaged, or the numbers are not those that were written.
+    StorageError
+        If it is of another version.
+    """
+    if not path.exists():
+        raise MissingArtifact(f"part {path} does not exist. Run the skim again.")
+    try:
+        header, container = read(path, columns)
+    except errors as error:
+        raise ChecksumError(
+            f"{path} is damaged: {type(error).__name__}: {error}. Delete it and run the skim again."
+        ) from error
+    check_digests(container["buffers"], header["digests"], path)
+    return events_of(container), header
 
 
 def select_columns(container: Mapping[str, Any], columns: Sequence[str] | None) -> dict[str, Any]:

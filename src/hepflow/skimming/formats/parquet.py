@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hepflow.errors import ChecksumError, MissingArtifact
 from hepflow.skimming.formats.columns import (
     Buffers,
     Column,
     Taken,
-    check_digests,
     columns_of,
-    events_of,
     full_header,
     offsets_of,
+    read_columns,
     select_columns,
 )
 from hepflow.skimming.formats.header import NAME, Header, from_text, to_text
@@ -75,16 +73,8 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> tuple[Any,
     """
     import pyarrow as pa
 
-    if not path.exists():
-        raise MissingArtifact(f"part {path} does not exist. Run the skim again.")
-    try:
-        header, container = _read(path, columns)
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ChecksumError(
-            f"{path} is damaged: {type(error).__name__}: {error}. Delete it and run the skim again."
-        ) from error
-    check_digests(container["buffers"], header["digests"], path)
-    return events_of(container), header
+    damaged = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError)
+    return read_columns(path, columns, _read, damaged)
 
 
 def _read(path: Path, wanted: Sequence[str] | None) -> tuple[Header, dict[str, Any]]:

@@ -8,18 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from hepflow.errors import ChecksumError, MissingArtifact
 from hepflow.events.failures import read_errors
 from hepflow.skimming.formats.columns import (
     Buffers,
     Column,
     NotHeld,
     Taken,
-    check_digests,
     columns_of,
-    events_of,
     full_header,
     offsets_of,
+    read_columns,
     select_columns,
 )
 from hepflow.skimming.formats.header import NAME, Header, from_text, to_text
@@ -103,16 +101,7 @@ def read_root(path: Path, columns: Sequence[str] | None = None) -> tuple[Any, He
     StorageError
         If it is of another version.
     """
-    if not path.exists():
-        raise MissingArtifact(f"part {path} does not exist. Run the skim again.")
-    try:
-        header, container = _read(path, columns)
-    except read_errors() as error:
-        raise ChecksumError(
-            f"{path} is damaged: {type(error).__name__}: {error}. Delete it and run the skim again."
-        ) from error
-    check_digests(container["buffers"], header["digests"], path)
-    return events_of(container), header
+    return read_columns(path, columns, _read, read_errors())
 
 
 def _read(path: Path, wanted: Sequence[str] | None) -> tuple[Header, dict[str, Any]]:

@@ -1,0 +1,117 @@
+"""What raw histograms depend on, as keys: what is named there is named when it has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hepflow.analysis.spec import AnalysisSpec
+from hepflow.keys import Key, make_key
+from hepflow.schema import Channel
+from hepflow.skimming import AnyPart
+
+if TYPE_CHECKING:
+    from hepflow.analysis.base import Analysis
+
+STAGE = "histograms"
+
+
+def common_parts(spec: AnalysisSpec) -> dict[str, Any]:
+    """What of a specification changes the raw histograms of all channels, named for messages.
+
+    Labels, cross-sections, luminosity and normalisation sources do not: they act later.
+    """
+    parts: dict[str, Any] = {
+        f"object mask {i} ({one.object})": (one.object, one.function, one.use)
+        for i, one in enumerate(spec.masks)
+    }
+    for i, ghost in enumerate(spec.ghosts):
+        content = (ghost.names, ghost.collections, ghost.function, ghost.use)
+        parts[f"ghost observable {i} ({ghost.names[0]})"] = content
+    for year, corrections in spec.corrections.items():
+        for i, one in enumerate(corrections):
+            parts[f"correction {_named(year, i, one.name)}"] = {
+                **one.model_dump(),
+                "file": spec.digests.get(one.file or ""),
+            }
+    for year, systematics in spec.systematics.items():
+        for i, source in enumerate(systematics):
+            if source.type not in {"normalisation", "sample"}:
+                own = source.model_dump(exclude={"symmetrise"})
+                parts[f"systematic {_named(year, i, source.name)}"] = own
+    parts["datasets"] = [
+        (
+            one.key,
+            one.process,
+            one.variation,
+            one.is_data,
+            one.year,
+            one.weight_branch,
+            _certified(spec, one.lumi_mask),
+        )
+        for one in spec.datasets.values()
+    ]
+    return parts | {
+        "baseline selection": _selection(spec.baseline),
+        "weight_mode": spec.weight_mode,
+        "run_systematics": spec.run_systematics,
+    }
+
+
+def _named(year: str, position: int, name: str) -> str:
+    """Part of a key: the order counts, as corrections act one after the other."""
+    return f"{position} ({name}, {year})" if year else f"{position} ({name})"
+
+
+def channel_parts(spec: AnalysisSpec, channel: Channel) -> dict[str, Any]:
+    """What of a specification changes the raw histograms of one channel only."""
+    return {
+        f"channel {channel.name}": (
+            channel.name,
+            _selection(channel.selection),
+            [(o.name, o.binning, o.function, o.use) for o in channel.observables],
+            [one for one in spec.blind if one.channel == channel.name],
+            bool(spec.blind),  # of any channel: cutflows of data have no earlier steps then
+            [one.name for one in spec.sources if not one.acts_in(channel.name)],
+        )
+    }
+
+
+def _selection(selection: Any) -> Any:
+    if selection is None:
+        return None
+    cuts = [(cut.name, cut.function, cut.use) for cut in selection.cuts]
+    return (selection.function, selection.use, cuts)
+
+
+def _certified(spec: AnalysisSpec, file: str | None) -> str | None:
+    return spec.digests.get(file) if file else None
+
+
+def prepared_key(analysis: Analysis) -> Key:
+    """Key of events that are ready for the channels, whatever parts they are of."""
+    return make_key("prepared", **_common(analysis))
+
+
+def filling_keys(analysis: Analysis, parts: Sequence[AnyPart]) -> dict[str, Key]:
+    """Key of the merged raw histograms of each channel."""
+    common = make_key(STAGE, skim=[part.identity for part in parts], **_common(analysis))
+    return {
+        channel.name: Key(
+            STAGE,
+            {**common.parts, **make_key(STAGE, **channel_parts(analysis.spec, channel)).parts},
+        )
+        for channel in analysis.spec.channels
+    }
+
+
+def _common(analysis: Analysis) -> dict[str, Any]:
+    """What all channels depend on: the steps with what they read, and the specification."""
+    # What a subclass added to itself counts: its steps may read it.
+    state = {name: value for name, value in analysis.__getstate__().items() if name != "spec"}
+    return {"analysis": type(analysis), "attributes": state, **common_parts(analysis.spec)}
+
+
+def joined_key(keys: Mapping[str, Key]) -> Key:
+    """Key of the histograms of all channels, with the parts of each."""
+    return Key(STAGE, {name: digest for key in keys.values() for name, digest in key.parts.items()})
