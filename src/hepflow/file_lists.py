@@ -25,7 +25,7 @@ def find_files(
     redirectors: Sequence[str] = (),
     must_exist: bool = True,
 ) -> list[str]:
-    """Find all files: sorted, each once; those on this machine are all there.
+    """Find all files, sorted; each must be there once.
 
     Parameters
     ----------
@@ -41,7 +41,6 @@ def find_files(
         The first one is put in front of names that are no URL. Listings and folders of listings
         without a URL are read here all the same. Where a folder or a glob has to be looked up,
         the next redirectors are asked if the first does not know it.
-
     must_exist
         Whether a local file that does not exist is an error here; else where it is opened.
 

@@ -97,16 +97,25 @@ def varied(
         sizes = {short: 1 + entry[side]["Normalization"] for side, short in SIDES}
         return {short: _scaled(nominal.template, size) for short, size in sizes.items()}
     if entry["Up"].get("Symmetrize"):
-        raise WorkspaceError(f"{entry['Name']}: Symmetrize is possible for Down only.")
+        raise WorkspaceError(
+            f"{_where(entry)}.Up.Symmetrize: it is possible for Down only. Exchange the two."
+        )
     up = _same_bins(read(region, sample, entry, "Up"), nominal, entry)
     if entry["Down"].get("Symmetrize"):
-        return {"up": up, "down": _reflected(up, nominal.template)}
+        return {"up": up, "down": _reflected(up, nominal.template, entry)}
     return {"up": up, "down": _same_bins(read(region, sample, entry, "Down"), nominal, entry)}
+
+
+def _where(entry: Entry) -> str:
+    return f"Systematics[{entry['Name']}]"
 
 
 def _same_bins(found: Found, nominal: Found, entry: Entry) -> Template:
     if found.edges != nominal.edges:
-        raise WorkspaceError(f"{entry['Name']}: the bins are not those of the nominal template.")
+        raise WorkspaceError(
+            f"{_where(entry)}: the bins are not those of the nominal template, whose edges are "
+            f"{nominal.edges}, but {found.edges}. Rebin the histograms."
+        )
     return found.template
 
 
@@ -114,11 +123,14 @@ def _scaled(template: Template, factor: float) -> Template:
     return Template(template.sumw * factor, template.sumw2 * factor**2)
 
 
-def _reflected(up: Template, nominal: Template) -> Template:
+def _reflected(up: Template, nominal: Template, entry: Entry) -> Template:
     """Yield and shape reflected separately: norm 2 - n, shape 2 * nominal - up / n."""
     effect = float(up.values.sum() / nominal.values.sum()) if nominal.values.any() else 1.0
     if not effect > 0:
-        raise WorkspaceError(f"a variation with {effect:g} times the nominal yield")
+        raise WorkspaceError(
+            f"{_where(entry)}.Down.Symmetrize: Up is a variation with {effect:g} times the nominal "
+            "yield, and only a positive one can be reflected. Give a template for Down."
+        )
     sumw = (2 - effect) * (2 * nominal.sumw - up.sumw / effect)
     return Template(sumw, np.array(up.sumw2))
 
@@ -127,7 +139,7 @@ def source_findings(sources: Sequence[Source], source: str) -> Iterator[tuple[bo
     """What of the systematics is carried over in another form (True), or is left out (False)."""
     for one in sources:
         for entry in one.entries:
-            where = f"Systematics[{entry['Name']}]"
+            where = _where(entry)
             if "ModifierName" in entry:
                 yield True, Problem(where, f"is the source {one.name!r}, its ModifierName")
             if entry["Type"] == "Normalization" and one.size is None:

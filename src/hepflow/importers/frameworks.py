@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from hepflow.errors import InputError, did_you_mean
+from hepflow.errors import InputError, StorageError, did_you_mean
 from hepflow.importers.hists import Piece, from_hists
 from hepflow.importers.safe_load import load_stored
 from hepflow.importers.spec import AxisRoles, ImportSpec
@@ -218,7 +218,14 @@ def _histogram(value: Any) -> Any:
     import boost_histogram as bh
 
     if isinstance(value, StoredHistogram):
-        return value.build()
+        try:
+            return value.build()
+        except StorageError as error:
+            error.add_note(
+                "The file is damaged or of another version of boost-histogram: write it again, or "
+                "hand over its histograms to hepflow.importers.from_hists."
+            )
+            raise
     return value if isinstance(value, bh.Histogram) else None
 
 
