@@ -15,6 +15,7 @@ from hepflow.errors import FileListError, StorageError
 from hepflow.execution import Executor, configured_executor
 from hepflow.execution.failures import reason, separated, settle
 from hepflow.file_lists import alternatives
+from hepflow.journal import tell
 from hepflow.metadata_extractor.files import FileTask, inspect_file
 from hepflow.metadata_extractor.shapes import (
     Summary,
@@ -158,6 +159,11 @@ class NanoAODMetadataGenerator:
         known = self._known()
         found = {task: known[key] for task in tasks if (key := _cache_key(task)) in known}
         todo = [task for task in tasks if task not in found]
+        if todo:
+            why = "new or changed" if self.read_from_cache else "general.read_from_cache is off"
+            tell("metadata", "ran", f"{len(todo)} of {len(tasks)} files, {why}")
+        else:
+            tell("metadata", "reused", f"{len(tasks)} files, none has changed")
         executor = self.executor or configured_executor(self.dataset_manager.section.execution_args)
         doing = "reading metadata"
         done, failed = separated(executor.map(inspect_file, todo, label=doing) if todo else ())
@@ -212,6 +218,7 @@ class NanoAODMetadataGenerator:
         )
 
     def _read_back(self) -> Summary:
+        tell("metadata", "read back", "general.run_metadata_generation is off")
         folder = self.output_manager.get_metadata_dir()
         self.fileset = read_json(folder / "fileset.json", MADE_BY)
         self.losses = losses_in(self.fileset)
