@@ -256,6 +256,8 @@ VARIATIONS = {  # name -> what the two files call it
 
 
 @pytest.mark.slow
+# vector, which calculates what is compared with, does that with the newest numpy
+@pytest.mark.filterwarnings("ignore:Setting the dtype on a NumPy array:DeprecationWarning")
 def test_the_whole_configuration_runs_on_small_files_to_a_limit(tmp_path):
     paths, content = write_small(tmp_path / "eos", right_names())
     put_corrections(tmp_path / "cache")
