@@ -96,6 +96,16 @@ def test_only_abandoned_temporaries_are_removed(tmp_path):
     assert storage.remove_stale_temporaries(tmp_path / "missing") == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_process_that_waits_for_its_parent_has_ended(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and still listed
+    path = tmp_path / f".part.pkl.{_host()}-{child.pid}-0.tmp"
+    path.touch()
+    assert storage.remove_stale_temporaries(tmp_path) == [path]
+    child.wait()
+
+
 # ---------------------------------------------------------------- JSON
 
 

@@ -109,11 +109,21 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
+def _has_ended(pid: int) -> bool:
+    """Whether a process has ended and only waits for its parent to take note (Linux)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except (OSError, UnicodeDecodeError):
+        return False
+    return state[:1] == ["Z"]
+
+
 def _is_stale(path: Path) -> bool:
     match = _TEMPORARY.match(path.name)
     if match is None:
         return False
-    if match["host"] == _host() and not _is_alive(int(match["pid"])):
+    pid = int(match["pid"])
+    if match["host"] == _host() and (not _is_alive(pid) or _has_ended(pid)):
         return True
     return time.time() - path.stat().st_mtime > _ABANDONED_AFTER
 
