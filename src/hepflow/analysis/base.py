@@ -296,7 +296,7 @@ class Analysis(EventLoop):
         drawing = self._start_drawing(histograms, runner)
         try:
             if fills:
-                self.save()
+                save_histograms(self.config, histograms, self.output_manager, key)
             statistics = self._statistics(histograms, key)
         except HepflowError:
             if drawing:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hepflow.analysis.event_loop import EventLoop
 from hepflow.analysis.kept import MOST, forget, keep, kept
+from hepflow.analysis.steps import item_key_of
 from hepflow.errors import StorageError, UserFunctionError
 from hepflow.execution import Executor, Outcome
 from hepflow.histograms import write_raw
@@ -100,8 +101,7 @@ def fill_batch(analysis: Analysis, batch: Batch) -> None:
 
 def _checked(raw: Any, metadata: Any) -> RawHistograms:
     """What an overridden `process_chunk` returned, if it is the histograms of this part."""
-    known = (metadata["dataset"], metadata["file"], metadata["entrystart"], metadata["entrystop"])
-    if isinstance(raw, RawHistograms) and set(raw.ledger.parts) == {known}:
+    if isinstance(raw, RawHistograms) and set(raw.ledger.parts) == {item_key_of(metadata)}:
         return raw
     found = type(raw).__name__ if not isinstance(raw, RawHistograms) else "those of other parts"
     raise UserFunctionError(
@@ -144,8 +144,12 @@ class Keeping:
         """The same batches with the files of their prepared events."""
         total = max(1, sum(batch.n_events for batch in batches))
         return [
-            replace(batch, stem=str(self.folder / self._name(batch)), room=room)
-            if (room := MOST * batch.n_events / total) > 0
+            replace(
+                batch,
+                stem=str(self.folder / self._name(batch)),
+                room=MOST * batch.n_events / total,
+            )
+            if batch.n_events
             else batch
             for batch in batches
         ]

@@ -162,23 +162,17 @@ class EventLoop:
         RawHistograms
             Filled with generator weights times corrections; not yet normalised.
         """
-        return self.process_parts([(events, metadata)])[0]
+        return self.fill_prepared(self.prepare_parts([(events, metadata)]), [metadata])[0]
 
-    def process_parts(self, parts: Sequence[tuple[Any, Mapping[str, Any]]]) -> list[RawHistograms]:
-        """Fill several parts of one dataset at once.
-
-        Each has the histograms that `process_chunk` gives for it alone, to the last bit; the
-        steps run once for all of them, as each treats every event by itself.
+    def prepare_parts(self, parts: Sequence[tuple[Any, Mapping[str, Any]]]) -> Iterator[Prepared]:
+        """Take parts through the steps before the channels, in blocks of object variations.
 
         Parameters
         ----------
         parts
-            Events and metadata; all of the same dataset and with the same columns.
+            Events and metadata; all of the same dataset and with the same columns. The steps run
+            once for all of them, as each treats every event by itself.
         """
-        return self.fill_prepared(self.prepare_parts(parts), [metadata for _, metadata in parts])
-
-    def prepare_parts(self, parts: Sequence[tuple[Any, Mapping[str, Any]]]) -> Iterator[Prepared]:
-        """Take parts through the steps before the channels, in blocks of object variations."""
         events = joined_events([part for part, _ in parts])
         dataset = self._dataset_of(parts[0][1])
         owners = Owners(np.repeat(np.arange(len(parts)), [len(e) for e, _ in parts]), len(parts))
@@ -194,6 +188,8 @@ class EventLoop:
         self, groups: Iterable[Prepared], metadata: Sequence[Mapping[str, Any]]
     ) -> list[RawHistograms]:
         """Fill the channels from prepared events; one result for each part.
+
+        Each has the histograms that `process_chunk` gives for it alone, to the last bit.
 
         Parameters
         ----------

@@ -12,7 +12,7 @@ from hepflow.analysis.batches import FillTask, Keeping, fill_all
 from hepflow.analysis.filling_keys import STAGE, filling_keys, joined_key, prepared_key
 from hepflow.analysis.kept import ALL
 from hepflow.analysis.spec import AnalysisSpec
-from hepflow.analysis.steps import file_facts
+from hepflow.analysis.steps import file_facts, item_key_of
 from hepflow.errors import StorageError
 from hepflow.execution import Executor
 from hepflow.execution.failures import settle
@@ -118,15 +118,10 @@ def parts_left(
         If nothing is left of what must be there.
     """
     lost = {loss.item_key for loss in losses}
-    left = [part for part in parts if _item_key(part) not in lost]
+    left = [part for part in parts if item_key_of(part.metadata) not in lost]
     there = [part.metadata["dataset"] for part in left]
     chosen = datasets_left(losses, there, datasets, policy)
     return [part for part in left if part.metadata["dataset"] in chosen]
-
-
-def _item_key(part: AnyPart) -> tuple[str, str, int, int]:
-    known = part.metadata
-    return (known["dataset"], known["file"], known["entrystart"], known["entrystop"])
 
 
 def _fill_channels(

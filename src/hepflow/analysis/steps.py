@@ -52,6 +52,11 @@ def file_facts(parts: Iterable[Mapping[str, Any]]) -> Ledger:
     return Ledger(file_events=events, runs_sums=runs, files_expected=files)
 
 
+def item_key_of(metadata: Mapping[str, Any]) -> tuple[str, str, int, int]:
+    """What makes the part of this metadata unique within a run, as `PartCounts.item_key`."""
+    return (metadata["dataset"], metadata["file"], metadata["entrystart"], metadata["entrystop"])
+
+
 def _counts_of(metadata: Mapping[str, Any]) -> PartCounts:
     return PartCounts(
         dataset=metadata["dataset"],
