@@ -55,6 +55,26 @@ def test_minor_ticks_look_as_matplotlibs():
     assert np.mean(np.abs(blurred[0] - blurred[1]) > 100) < 1e-3
 
 
+def picture(limits, major, labels="xy"):
+    with house_style():
+        figure = new_figure(PlottingSpec())
+        axes = new_axes(figure, BOX, "", major, labels)
+        plain_exponent(axes, log=False)
+        axes.set(xlim=limits, ylim=limits, xlabel="$m_{T}$ [GeV]")
+        axes.yaxis.set_label_coords(-0.1, 1.0)
+        if not major:
+            axes.tick_params(labelbottom="x" in labels, labelleft="y" in labels)
+        figure.canvas.draw()
+        return np.asarray(figure.canvas.buffer_rgba()).astype(int)
+
+
+@pytest.mark.parametrize("labels", ["xy", "y"])
+@pytest.mark.parametrize("limits", [(0.0, 873.0), (0.0, 4.4e6), (1.5, 0.5), (-3e-4, 1e-3), (0, 1)])
+def test_major_ticks_and_their_labels_are_matplotlibs(limits, labels):
+    ours, theirs = picture(limits, "xy", labels), picture(limits, "", labels)
+    assert np.abs(ours - theirs).max() <= 1  # of 255
+
+
 def test_only_the_exponent_of_the_event_axis_is_tex():
     with house_style():
         figure = new_figure(PlottingSpec())

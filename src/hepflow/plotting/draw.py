@@ -72,14 +72,14 @@ def draw_stack(numbers: StackNumbers, spec: PlottingSpec, *, remarks: Sequence[s
     with house_style():
         figure = new_figure(spec)
         bottom = BOTTOM if numbers.data is None else MAIN_BOTTOM
-        minor = "x" if spec.log_scale else "xy"  # matplotlib's own on a logarithmic axis
-        axes = new_axes(figure, (LEFT, bottom, SPAN, TOP - bottom), minor)
+        ticks = "x" if spec.log_scale else "xy"  # matplotlib's own on a logarithmic axis
+        labels = "xy" if numbers.data is None else "y"
+        axes = new_axes(figure, (LEFT, bottom, SPAN, TOP - bottom), ticks, ticks, labels)
         experiment_label(axes, spec)
         lowest = axes
         if numbers.data is not None:
-            lowest = new_axes(figure, (LEFT, BOTTOM, SPAN, RATIO_TOP - BOTTOM))
+            lowest = new_axes(figure, (LEFT, BOTTOM, SPAN, RATIO_TOP - BOTTOM), "xy", "xy")
             _draw_ratio(lowest, numbers)
-            axes.tick_params(labelbottom=False)
         _draw_content(axes, numbers, spec)
         lowest.set_xlabel(numbers.label)
         axes.set_ylabel(events_label(numbers.edges, numbers.label))
@@ -95,17 +95,10 @@ def _draw_content(axes: Axes, numbers: StackNumbers, spec: PlottingSpec) -> None
     for name, values in numbers.stack.items():
         top = below + values
         label = spec.labels.get(name, pretty(name))
-        axes.stairs(top, edges, baseline=below, fill=True, color=colours[name], label=label)
+        _area(axes, top, edges, below, facecolor=colours[name], linewidth=0, label=label)
         below = top
-    axes.stairs(
-        total + band.up,
-        edges,
-        baseline=total - band.down,
-        fill=True,
-        facecolor="none",
-        label="Uncertainty",
-        **HATCH,
-    )
+    look: dict[str, Any] = {"facecolor": "none", "label": "Uncertainty", **HATCH}
+    _area(axes, total + band.up, edges, total - band.down, **look)
     for name, values in numbers.lines.items():
         factor = signal_factor(values, total, spec.signal_scale, log=spec.log_scale)
         label = spec.labels.get(name, pretty(name))
@@ -114,15 +107,30 @@ def _draw_content(axes: Axes, numbers: StackNumbers, spec: PlottingSpec) -> None
         colour, style = line_colour(name, spec)
         # A white seam makes the line stand out on any fill; along the axis it would hide it.
         seam = np.where(values > 0.005 * np.max(values, initial=0.0), values * factor, np.nan)
-        axes.stairs(seam, edges, baseline=None, color="white", lw=3.8)
-        line: dict[str, Any] = {"color": colour, "ls": style, "lw": 2.2, "label": label}
-        axes.stairs(values * factor, edges, baseline=None, **line)
+        _line(axes, seam, edges, edgecolor="white", lw=3.8)
+        look = {"edgecolor": colour, "ls": style, "lw": 2.2, "label": label}
+        _line(axes, values * factor, edges, **look)
     _draw_data(axes, numbers)
     axes.set_xlim(edges[0], edges[-1])
     if spec.log_scale:
         axes.set_ylim(0.1, 1.0)  # else matplotlib warns of a histogram without entries
         axes.set_yscale("log", nonpositive="clip")
     plain_exponent(axes, log=spec.log_scale)
+
+
+def _area(axes: Axes, top: Floats, edges: Floats, bottom: Floats, **look: Any) -> None:
+    """As `Axes.stairs`, which looks for limits at every edge though they are set afterwards."""
+    _steps(axes, top, edges, baseline=bottom, fill=True, **look)
+
+
+def _line(axes: Axes, values: Floats, edges: Floats, **look: Any) -> None:
+    _steps(axes, values, edges, baseline=None, fill=False, **look)
+
+
+def _steps(axes: Axes, values: Floats, edges: Floats, **look: Any) -> None:
+    from matplotlib.patches import StepPatch
+
+    axes.add_artist(StepPatch(values, edges, **look))
 
 
 def _half_widths(edges: Floats) -> Floats | None:
@@ -158,6 +166,8 @@ def _draw_data(axes: Axes, numbers: StackNumbers) -> None:
 
 
 def _draw_ratio(axes: Axes, numbers: StackNumbers) -> None:
+    from matplotlib.ticker import FixedLocator
+
     if numbers.data is None:
         return
     edges = numbers.edges
@@ -165,14 +175,7 @@ def _draw_ratio(axes: Axes, numbers: StackNumbers) -> None:
     parts = ratio(numbers.data, numbers.total, numbers.band, numbers.interval)
     limits = ratio_limits(parts)
     below, above, empty = outside(parts, limits)
-    axes.stairs(
-        parts.band_high,
-        edges,
-        baseline=parts.band_low,
-        fill=True,
-        facecolor="#d9d9d9",
-        **{**HATCH, "linewidth": 0.0},
-    )
+    _area(axes, parts.band_high, edges, parts.band_low, facecolor="#d9d9d9", **HATCH)
     axes.axhline(1.0, color="black", lw=1.0, ls="--")
     shown = np.isfinite(parts.value) & ~empty
     axes.errorbar(
@@ -190,7 +193,7 @@ def _draw_ratio(axes: Axes, numbers: StackNumbers) -> None:
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(*limits)
     step = TICKS[round(limits[1] - 1.0, 3)]
-    axes.set_yticks([1.0 - step, 1.0, 1.0 + step])
+    axes.yaxis.set_major_locator(FixedLocator([1.0 - step, 1.0, 1.0 + step]))
     axes.set_ylabel("Data / Pred.", loc="center", fontsize=16)
     axes.yaxis.set_label_coords(-0.095, 0.5)
 
@@ -282,8 +285,9 @@ def _legend(axes: Axes) -> Legend:
 
 def _boxes(figure: Figure, axes: Axes, artists: Sequence[Any]) -> Floats:
     """Corners (left, bottom, right, top) in axes fractions, shape (n_artists, 4)."""
-    canvas: Any = figure.canvas  # Agg, from new_figure
-    renderer = canvas.get_renderer()
+    from hepflow.plotting.recording import ruler
+
+    renderer = ruler(figure.dpi)
     to_axes = axes.transAxes.inverted()
     boxes = [artist.get_window_extent(renderer).transformed(to_axes) for artist in artists]
     return np.array([box.extents for box in boxes], dtype=np.float64).reshape(-1, 4)

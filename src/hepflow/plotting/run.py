@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ def warm_up(_: object = None) -> None:
         figure = new_figure(PlottingSpec())
         new_axes(figure, (0.2, 0.2, 0.6, 0.6))
         figure.draw_without_rendering()
+    gc.freeze()  # the imports, through which each collection would go otherwise
 
 
 def write_figure(task: FigureTask) -> list[Path]:

@@ -19,6 +19,8 @@ from hepflow.storage import atomic_writer, safe_join
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from hepflow.plotting.recording import Recording
+
 # Times in a file would make every run's figures differ from the last run's.
 _METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None},
@@ -87,29 +89,33 @@ def save_figure(
         raise InputError(
             f"figure {name!r}: unknown format {unknown[0]!r}. Use {', '.join(_METADATA)}."
         )
-    written = []
-    for form in formats:
-        path = safe_join(Path(folder), f"{name}.{form}")
-        with atomic_writer(path) as temporary, house_style(), typesetting(name):
-            if form == "png":
-                Path(temporary).write_bytes(_png(figure, dpi))
-            else:
-                figure.savefig(temporary, format=form, dpi=dpi, metadata=_METADATA[form])
-        written.append(path)
-    return written
+    from hepflow.plotting.recording import record
+
+    paths = [safe_join(Path(folder), f"{name}.{form}") for form in formats]
+    with house_style(), typesetting(name):
+        recording = record(figure, dpi)
+        for path, form in zip(paths, formats, strict=True):
+            with atomic_writer(path) as temporary:
+                Path(temporary).write_bytes(_content(recording, form))
+    return paths
 
 
-def _png(figure: Figure, dpi: int) -> bytes:
+def _content(recording: Recording, form: str) -> bytes:
+    if form == "png":
+        return _png(recording)
+    buffer = io.BytesIO()
+    recording.figure().savefig(buffer, format=form, dpi=recording.dpi, metadata=_METADATA[form])
+    return buffer.getvalue()
+
+
+def _png(recording: Recording) -> bytes:
     """PNG of a figure: without the search for the best filter, which takes twice its writing.
 
     Figures are flat colours, for which no filter is as good as the best.
     """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="rgba", dpi=dpi)
-    width, height = (int(inches * dpi) for inches in figure.get_size_inches())
-    pixels = np.frombuffer(buffer.getbuffer(), dtype=np.uint8).reshape(height, 4 * width)
+    dpi, (height, width) = recording.dpi, recording.pixels.shape[:2]
     lines = np.zeros((height, 1 + 4 * width), dtype=np.uint8)  # each starts with its filter, none
-    lines[:, 1:] = pixels
+    lines[:, 1:] = recording.pixels.reshape(height, 4 * width)
     per_metre = round(dpi / 0.0254)
     chunks = (
         (b"IHDR", struct.pack(">2I5B", width, height, 8, _RGBA, 0, 0, 0)),

@@ -16,6 +16,8 @@ from types import SimpleNamespace
 from typing import Any
 
 _FEW = 16  # glyphs up to which a font holds those asked for and no others
+# A PDF places each glyph by itself: what a font says of their interplay is of no use there.
+_INTERPLAY = frozenset({"GDEF", "GPOS", "GSUB", "kern"})
 _LETTERS = range(0x20, 0x7F)  # ASCII, of which figures use other ones each
 
 
@@ -74,14 +76,14 @@ def _subset(fontfile: Any, glyphs: frozenset[int]) -> tuple[bytes, dict[int, int
 
     options = subset.Options(glyph_names=True, recommended_glyphs=True)
     options.drop_tables += ["FFTM", "PfEd", "BDF", "meta"]
-    # A PDF places each glyph by itself: what a font says of their interplay is of no use there.
-    options.drop_tables += ["GDEF", "GPOS", "GSUB", "kern"]
     options.layout_features = []
     options.font_number = fontfile.face_index
     subsetter = subset.Subsetter(options=options)
     subsetter.populate(gids=glyphs)
     file = io.BytesIO()
     with subset.load_font(fontfile, options) as font:
+        for name in _INTERPLAY.intersection(font.keys()):
+            del font[name]  # before it is read
         subsetter.subset(font)
         font.save(file, reorderTables=False)
     return file.getvalue(), dict(subsetter.glyph_index_map)

@@ -9,7 +9,7 @@ import re
 import runpy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from hepflow.plotting.spec import PlottingSpec
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Box = tuple[float, float, float, float]
+WHICH: tuple[Literal["x"], Literal["y"]] = ("x", "y")
 
 # M. A. Petroff, arXiv:2107.02270, ten colours that colour-blind readers can tell apart, and
 # two that keep the same distance from them.
@@ -57,6 +60,7 @@ _SIZES: dict[str, Any] = {
     "hatch.linewidth": 0.7,
     "xtick.minor.visible": False,  # drawn by `MinorTicks`
     "ytick.minor.visible": False,
+    "pdf.compression": 3,  # half the time of the usual 6 for a few percent in size
     "pdf.fonttype": 42,  # journals refuse fonts of type 3
     "svg.hashsalt": "hepflow",  # else identifiers in SVG are random
 }
@@ -201,13 +205,14 @@ def experiment_label(axes: Axes, spec: PlottingSpec, *, at_right: float = 1.0) -
     The places are those of `mplhep.label.exp_text`, which draws the whole figure to find them.
     `at_right` is where the text at the right ends, as a fraction of the axes' width.
     """
-    canvas: Any = axes.figure.canvas  # Agg, from new_figure
+    from hepflow.plotting.recording import ruler
+
     above: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
     y = NAME_DESCENT * NAME
     name = axes.annotate(
         spec.experiment, (0.0, 1.0), xytext=(0.0, y), size=NAME, weight="bold", **above
     )
-    width = name.get_window_extent(canvas.get_renderer()).width * 72 / axes.figure.dpi  # [pt]
+    width = name.get_window_extent(ruler(axes.figure.dpi)).width * 72 / axes.figure.dpi  # [pt]
     axes.annotate(
         spec.status,
         (0.0, 1.0),
@@ -220,15 +225,33 @@ def experiment_label(axes: Axes, spec: PlottingSpec, *, at_right: float = 1.0) -
     axes.text(at_right, 1.0, beam, size=BESIDE, ha="right", va="bottom", transform=axes.transAxes)
 
 
-def new_axes(figure: Figure, box: tuple[float, float, float, float], minor: str = "xy") -> Axes:
-    """Add axes at (left, bottom, width, height), with minor ticks on the axes of `minor`."""
-    from hepflow.plotting.ticks import MinorTicks
+def new_axes(
+    figure: Figure, box: Box, minor: str = "xy", major: str = "", labels: str = "xy"
+) -> Axes:
+    """Add axes with ticks that are drawn quickly.
 
-    axes = figure.add_axes(box)
-    if "x" in minor:
-        MinorTicks(axes, "x")
-    if "y" in minor:
-        MinorTicks(axes, "y")
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Which gets them.
+    box : tuple of float
+        Left, bottom, width, height in fractions of the figure.
+    minor : str
+        Axes with minor ticks: ``x``, ``y``, both or none.
+    major : str
+        Axes whose major ticks are drawn quickly, too; the others have matplotlib's.
+    labels : str
+        Those of `major` that have labels.
+    """
+    from hepflow.plotting.ticks import MajorTicks, MinorTicks, without_ticks
+
+    with without_ticks(major):
+        axes = figure.add_axes(box)
+    for which in WHICH:
+        if which in minor:
+            MinorTicks(axes, which)
+        if which in major:
+            MajorTicks(axes, which, labelled=which in labels)
     return axes
 
 
