@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import awkward as ak
-from coffea.analysis_tools import PackedSelection
 
 from user.observables import far_from, leading
 
@@ -45,8 +44,10 @@ def top_tagged(fatjets: Any) -> Any:
     return fatjets[fatjets.particleNet_TvsQCD > TOP_TAG]
 
 
-def baseline(muons: Any, jets: Any) -> PackedSelection:
+def baseline(muons: Any, jets: Any) -> Any:
     """Exactly one muon and at least two jets."""
+    from coffea.analysis_tools import PackedSelection  # noqa: PLC0415  # slow to import
+
     selection = PackedSelection()
     selection.add("one_muon", ak.num(muons, axis=1) == 1)
     selection.add("two_jets", ak.num(jets, axis=1) >= MINIMUM_JETS)
@@ -54,7 +55,9 @@ def baseline(muons: Any, jets: Any) -> PackedSelection:
     return selection
 
 
-def _common(muons: Any, fatjets: Any, met: Any) -> PackedSelection:
+def _common(muons: Any, fatjets: Any, met: Any) -> Any:
+    from coffea.analysis_tools import PackedSelection  # noqa: PLC0415  # slow to import
+
     selection = PackedSelection()
     muon_pt = ak.sum(muons.pt, axis=1)  # exactly one after the baseline
     selection.add("met", met.pt > MET_PT)
@@ -63,7 +66,7 @@ def _common(muons: Any, fatjets: Any, met: Any) -> PackedSelection:
     return selection
 
 
-def signal_region(muons: Any, jets: Any, fatjets: Any, met: Any) -> PackedSelection:
+def signal_region(muons: Any, jets: Any, fatjets: Any, met: Any) -> Any:
     """One top-tagged fat jet, and a b-tagged jet away from it."""
     selection = _common(muons, fatjets, met)
     outside = far_from(jets, leading(top_tagged(fatjets)), FATJET_RADIUS)
@@ -72,7 +75,7 @@ def signal_region(muons: Any, jets: Any, fatjets: Any, met: Any) -> PackedSelect
     return selection
 
 
-def control_region(muons: Any, jets: Any, fatjets: Any, met: Any) -> PackedSelection:
+def control_region(muons: Any, jets: Any, fatjets: Any, met: Any) -> Any:
     """The same with a jet away from the fat jet and no b-tagged jet at all."""
     selection = _common(muons, fatjets, met)
     outside = far_from(jets, leading(top_tagged(fatjets)), FATJET_RADIUS)

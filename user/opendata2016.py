@@ -11,7 +11,6 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
-from coffea.analysis_tools import PackedSelection
 
 from hepflow.downloads import Published, fetch
 from hepflow.logging import progress
@@ -86,8 +85,10 @@ def prepare() -> None:
             task.advance()
 
 
-def skim(trigger: Any, met: Any) -> PackedSelection:
+def skim(trigger: Any, met: Any) -> Any:
     """Muon trigger and missing momentum; nothing here varies the latter, so it has no margin."""
+    from coffea.analysis_tools import PackedSelection  # noqa: PLC0415  # slow to import
+
     selection = PackedSelection()
     selection.add("trigger", trigger.TkMu50)
     selection.add("met", met.pt > cuts.MET_PT)
@@ -105,8 +106,10 @@ def top_jets(fatjets: Any) -> Any:
     return cuts.top_tagged(fatjets[cuts.good_fatjets(fatjets)])
 
 
-def signal_region(muons: Any, jets: Any, fatjets: Any, met: Any) -> PackedSelection:
+def signal_region(muons: Any, jets: Any, fatjets: Any, met: Any) -> Any:
     """A jet, missing momentum, a hard leptonic side, and exactly one top-tagged fat jet."""
+    from coffea.analysis_tools import PackedSelection  # noqa: PLC0415  # slow to import
+
     selection = PackedSelection()
     muon_pt = ak.sum(muons.pt, axis=1)  # exactly one after the baseline
     selection.add("jet", ak.num(jets, axis=1) >= 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from tests.pipeline.projects import (
     changed,
     made,
     parts,
+    run_command,
     stamps,
     templates,
     write_project,
@@ -113,6 +115,33 @@ def test_luminosity_refills_nothing(here):
     filled = totals[:, 0, 0] != 0
     ratio = new_totals[filled, 0, 0] / totals[filled, 0, 0]
     assert sorted(ratio) == pytest.approx([1.0, 2.0, 2.0], rel=1e-12)  # data stay
+
+
+LOADED = """
+import sys
+from hepflow.cli import main_for
+analysis = "analysis.nondiff:NonDiffAnalysis"
+status = main_for(config="mine:config", analysis=analysis, argv=sys.argv[1:])
+print("loaded", *(name for name in ("coffea", "numba", "dask") if name in sys.modules))
+raise SystemExit(status)
+"""
+
+
+def test_what_fills_histograms_is_not_imported_where_nothing_is_filled(here):
+    """The key is the one of this process, in which coffea is there."""
+    selection = (
+        "    from coffea.analysis_tools import PackedSelection\n\n"
+        "    selection = PackedSelection()\n"
+        '    selection.add("jets", ak.num(jets, axis=1) >= 2)\n'
+        "    return selection"
+    )
+    edit(here, ("    return ak.num(jets, axis=1) >= 2", selection))
+    again(here)
+    done = run_command(here.folder, [sys.executable, "-c", LOADED, "--general.lumi=200"])
+    assert done.returncode == 0, done.stderr
+    assert "histograms: reused" in done.stderr
+    assert "statistics: ran" in done.stderr
+    assert done.stdout.splitlines()[-1] == "loaded"
 
 
 def test_a_label_redraws_and_does_nothing_else(here):

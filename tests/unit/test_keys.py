@@ -12,6 +12,7 @@ import math
 import operator
 import random
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -313,6 +314,69 @@ def test_a_correction_evaluator_cannot_be_fingerprinted():
     evaluator = data.to_evaluator()
     with pytest.raises(CannotFingerprint, match="evaluator"):
         fingerprint(lambda: evaluator.evaluate(1))
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """Install a library of some version, which can only be imported where `ALLOWED` says so."""
+    folder = tmp_path / "site-packages"
+    package = folder / "slow_library"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("import builtins\nassert builtins.ALLOWED\n")
+    (package / "tools.py").write_text("def cut(x):\n    return x > 1\n")
+    monkeypatch.syspath_prepend(folder)
+
+    def install(version):
+        for path in folder.glob("*.dist-info"):
+            shutil.rmtree(path)
+        info = folder / f"slow_library-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: slow_library\nVersion: {version}\n"
+        )
+        library_version.cache_clear()
+
+    install("1.0")
+    yield install
+    library_version.cache_clear()
+    for name in ("slow_library", "slow_library.tools"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(x):\n    import slow_library\n    return slow_library.tools.cut(x)\n",
+        "def f(x):\n    from slow_library.tools import cut\n    return cut(x)\n",
+        "def f(x):\n    import my_helper\n    return my_helper.cut(x)\n",
+    ],
+)
+def test_a_library_counts_with_its_version_and_is_not_imported(load, library, monkeypatch, text):
+    helper = "def cut(x):\n    from slow_library import tools\n    return tools.cut(x)\n"
+    function = load(text, my_helper=helper).f
+    before = fingerprint(function)
+    assert "slow_library" not in sys.modules
+    library("1.1")
+    assert fingerprint(function) != before
+    library("1.0")
+    assert fingerprint(function) == before
+    monkeypatch.setattr("builtins.ALLOWED", True, raising=False)
+    importlib.import_module("slow_library.tools")
+    assert fingerprint(function) == before  # also where something else has imported it
+
+
+def test_a_module_of_the_user_that_is_imported_in_a_function_is_looked_into(load):
+    text = "def f(x):\n    from my_package.part import cut\n    return cut(x)\n"
+    prints = set()
+    for number in (1, 2):
+        module = load(text)
+        folder = Path(module.__file__).parent / "my_package"  # without __init__.py
+        folder.mkdir(exist_ok=True)
+        (folder / "part.py").write_text(f"def cut(x):\n    return x > {number}  # a comment\n")
+        prints.add(fingerprint(load(text).f))
+        (folder / "part.py").write_text(f"def cut(x):\n    return x > {number}\n")
+        prints.add(fingerprint(load(text).f))
+    assert len(prints) == 2
 
 
 def test_names_that_do_not_exist_yet_and_modules_that_cannot_be_imported(load):

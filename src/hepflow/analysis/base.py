@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from hepflow.analysis.results import (
     forget_other_statistics,
     remarks_on,
     save_histograms,
+    saving_histograms,
     stored_statistics,
 )
 from hepflow.analysis.shares import (
@@ -294,19 +296,17 @@ class Analysis(EventLoop):
             histograms, key = stored_histograms(self, self._skims())
             tell("histograms", "read back", why_not(general, "run_histogramming"))
         drawing = self._start_drawing(histograms, runner)
+        saving = saving_histograms(self.config, histograms, self.output_manager, key)
         try:
-            if fills:
-                save_histograms(self.config, histograms, self.output_manager, key)
-            statistics = self._statistics(histograms, key)
+            with saving if fills else contextlib.nullcontext():
+                statistics = self._statistics(histograms, key)
+                if drawing and statistics:
+                    drawing.start_fit(statistics)
         except HepflowError:
             if drawing:
                 drawing.finish()
             raise
-        plots: list[Path] = []
-        if drawing:
-            if statistics:
-                drawing.start_fit(statistics)
-            plots = drawing.finish()
+        plots = drawing.finish() if drawing else []
         return AnalysisResult(histograms, statistics, tuple(plots))
 
     def _statistics(self, histograms: HistogramSet, key: Key | None) -> StatisticsResult | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -22,12 +23,14 @@ from hepflow.records import Blinded, HistogramSet, Prediction
 from hepflow.schema import Config
 from hepflow.stamps import is_current, read_key, remove_stamp, write_stamp
 from hepflow.statistics import (
+    CONFIG_FILE,
     TEMPLATE_FILE,
     StatisticsResult,
     StatisticsSpec,
     config_path,
     differs_from_filled,
     fit_templates,
+    is_own,
     load_statistics,
     regions_without_data,
     run_statistics,
@@ -142,30 +145,72 @@ def save_histograms(
     key
         Key of the histograms; None writes in any case.
     """
+    with saving_histograms(config, histograms, output_manager, key):
+        pass
+
+
+@contextlib.contextmanager
+def saving_histograms(
+    config: Config,
+    histograms: HistogramSet,
+    output_manager: OutputDirectoryManager,
+    key: Key | None,
+) -> Iterator[None]:
+    """Do what `save_histograms` does around a fit: what the fit does not read, after it.
+
+    Figures of the fit can be drawn while histograms are written. They are written also where
+    the fit fails.
+    """
     folder = output_manager.get_histograms_dir()
-    if key is None or not is_current(folder, key):
-        stored = read_key(folder)
-        remove_stamp(folder)
-        remarks = remarks_on(histograms, blinded_regions(config))
-        cutflows = write_cutflows(histograms, folder, remarks)
-        files = (*write_histograms(histograms, folder), cutflows)
-        if key is not None:
-            write_stamp(folder, key, files)
-        why = "filled part by part" if key is None else why_again(stored, key)
+    wanted = key is None or not is_current(folder, key)
+    if wanted:
+        why = "filled part by part" if key is None else why_again(read_key(folder), key)
         tell("normalisation", "ran", why)
     else:
         tell("normalisation", "reused", "nothing that it depends on has changed")
-    if config.statistics.norm_factors:
-        try:
-            _write_model(config, histograms, output_manager, key)
-        except (ConfigurationError, WorkspaceError) as error:
-            # Without the signal's process there is nothing to fit, but histograms may be wanted:
-            # the fit itself says so again.
-            if config.general.run_statistics and isinstance(error, WorkspaceError):
-                for remark in _without(histograms):
-                    error.add_note(f"This run is {remark} (execution.on_missing).")
-                raise
-            _log.warning("no cabinetry configuration, so no fit: %s", error)
+    if wanted and _fit_reads_files(config, output_manager):
+        _write_files(config, histograms, folder, key)
+        wanted = False
+    try:
+        _save_model(config, histograms, output_manager, key)
+        yield
+    finally:
+        if wanted:
+            _write_files(config, histograms, folder, key)
+
+
+def _fit_reads_files(config: Config, output_manager: OutputDirectoryManager) -> bool:
+    """Whether the fit is that of the user's own cabinetry file, which may name our histograms."""
+    own = config.statistics.own_cabinetry_config
+    return own is not None or is_own(output_manager.get_statistics_dir() / CONFIG_FILE)
+
+
+def _write_files(config: Config, histograms: HistogramSet, folder: Path, key: Key | None) -> None:
+    remove_stamp(folder)
+    cutflows = write_cutflows(histograms, folder, remarks_on(histograms, blinded_regions(config)))
+    files = (*write_histograms(histograms, folder), cutflows)
+    if key is not None:
+        write_stamp(folder, key, files)
+
+
+def _save_model(
+    config: Config,
+    histograms: HistogramSet,
+    output_manager: OutputDirectoryManager,
+    key: Key | None,
+) -> None:
+    if not config.statistics.norm_factors:
+        return
+    try:
+        _write_model(config, histograms, output_manager, key)
+    except (ConfigurationError, WorkspaceError) as error:
+        # Without the signal's process there is nothing to fit, but histograms may be wanted:
+        # the fit itself says so again.
+        if config.general.run_statistics and isinstance(error, WorkspaceError):
+            for remark in _without(histograms):
+                error.add_note(f"This run is {remark} (execution.on_missing).")
+            raise
+        _log.warning("no cabinetry configuration, so no fit: %s", error)
 
 
 def _write_model(

@@ -4,11 +4,9 @@ from hepflow.histograms.cutflows import CutflowTable, cutflow_table, write_cutfl
 from hepflow.histograms.files import (
     LOSSLESS_FILE,
     ROOT_FILE,
-    histogram_key,
     read_histograms,
     write_histograms,
     write_lossless,
-    write_root,
 )
 from hepflow.histograms.fill import (
     Owners,
@@ -23,6 +21,7 @@ from hepflow.histograms.fill import (
     observable_values,
 )
 from hepflow.histograms.raw import read_raw, write_raw
+from hepflow.histograms.root_file import histogram_key, write_root
 
 __all__ = [
     "LOSSLESS_FILE",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hepflow.errors import MissingArtifact, StorageError
+from hepflow.histograms.root_file import write_root
 from hepflow.records import Axis, Block, Cutflow, HistogramSet, Ledger
 from hepflow.storage import atomic_writer
 
@@ -21,82 +21,12 @@ FORMAT = 1
 _META = "hepflow.json"
 
 
-def histogram_key(channel: str, observable: str, process: str, variation: str = "nominal") -> str:
-    """Key in the ROOT file: ``channel__observable__process[__source_up|down]``."""
-    suffix = "" if variation == "nominal" else f"__{variation}"
-    return f"{channel}__{observable}__{process}{suffix}"
-
-
 def write_histograms(histograms: HistogramSet, folder: Path) -> tuple[Path, Path]:
     """Write ``histograms.root`` and ``histograms.zip`` into a folder."""
     return (
         write_root(histograms, folder / ROOT_FILE),
         write_lossless(histograms, folder / LOSSLESS_FILE),
     )
-
-
-def _all_templates(histograms: HistogramSet) -> Iterator[tuple[str, Axis, Any]]:
-    for (channel, observable, process), block in histograms.blocks.items():
-        axis = histograms.axes[channel, observable]
-        for name in block.variations:
-            yield histogram_key(channel, observable, process, name), axis, block.template(name)
-
-
-def write_root(histograms: HistogramSet, path: Path) -> Path:
-    """Write one TH1D for each channel, observable, process and variation, flow included."""
-    import uproot
-
-    axes = {axis: _to_taxis(axis) for axis in histograms.axes.values()}
-    with atomic_writer(path) as temporary, uproot.recreate(temporary) as file:
-        # at once: one by one, each would look whether the file describes its class already
-        file.update(
-            {
-                key: _to_th1d(axis, axes[axis], template)
-                for key, axis, template in _all_templates(histograms)
-            }
-        )
-    return path
-
-
-def _to_th1d(axis: Axis, taxis: Any, template: Any) -> Any:
-    """Build a TH1D; entries are the effective number of entries, as there are weights."""
-    import uproot
-
-    edges = np.asarray(axis.edges, dtype=np.float64)
-    inner = template.sumw[1:-1]
-    centres = (edges[:-1] + edges[1:]) / 2
-    total2 = float(template.sumw2.sum())
-    effective = float(template.sumw.sum()) ** 2 / total2 if total2 else 0.0
-    return uproot.writing.identify.to_TH1x(
-        fName=None,
-        fTitle=axis.label or axis.name,
-        data=template.sumw,
-        fEntries=effective,
-        fTsumw=float(inner.sum()),
-        fTsumw2=float(template.sumw2[1:-1].sum()),
-        fTsumwx=float((inner * centres).sum()),
-        fTsumwx2=float((inner * centres**2).sum()),
-        fSumw2=template.sumw2,
-        fXaxis=taxis,
-    )
-
-
-def _to_taxis(axis: Axis) -> Any:
-    import uproot
-
-    edges = np.asarray(axis.edges, dtype=np.float64)
-    return uproot.writing.identify.to_TAxis(
-        fName="xaxis",
-        fTitle=axis.label or axis.name,
-        fNbins=axis.n_bins,
-        fXmin=float(edges[0]),
-        fXmax=float(edges[-1]),
-        fXbins=None if _uniform(edges) else edges,
-    )
-
-
-def _uniform(edges: np.ndarray[Any, Any]) -> bool:
-    return bool(np.array_equal(edges, np.linspace(edges[0], edges[-1], len(edges))))
 
 
 def write_lossless(histograms: HistogramSet, path: Path) -> Path:

@@ -16,7 +16,7 @@ import numpy as np
 
 from hepflow.keys.bytecode import LocalImport, Reference, all_names, normalised, references
 from hepflow.keys.members import class_members, instance_state, stdlib_state
-from hepflow.keys.modules import is_user_module, library_version
+from hepflow.keys.modules import is_library, is_user_module, library_version
 from hepflow.keys.values import NoStableHash, Values, qualified_name
 
 _BUILT_IN = (
@@ -183,6 +183,9 @@ class Definitions(Values):
         name = "." * found.level + found.module
         try:
             absolute = importlib.util.resolve_name(name, names.get("__package__"))
+            if is_library(absolute):
+                self.add_library_module(absolute)
+                return
             module = importlib.import_module(absolute)
         except ImportError:
             self.piece("not importable", name)
@@ -191,14 +194,19 @@ class Definitions(Values):
 
     # ------------------------------------------------------------ modules, classes, instances
 
+    def add_library_module(self, name: str) -> None:
+        """Add the name of a library's module, with the version of the library."""
+        self.piece("module", name)
+        self.piece("version", library_version(name))
+
     def add_module(
         self, module: types.ModuleType, where: str, names: set[str] | None = None
     ) -> None:
         """Add a library's version, or these definitions of a user's module (None: all)."""
-        self.piece("module", module.__name__)
         if not is_user_module(module):
-            self.piece("version", library_version(module.__name__))
+            self.add_library_module(module.__name__)
             return
+        self.piece("module", module.__name__)
         if names is None and self.repeats(module):
             return
         for name in sorted(vars(module)):

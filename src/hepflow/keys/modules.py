@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import importlib.util
 import sys
 import sysconfig
 from pathlib import Path
@@ -40,6 +41,26 @@ def is_user_module(module: ModuleType) -> bool:
         return False
     location = _location(module)
     return isinstance(location, str) and not _is_installed(location)
+
+
+def is_library(name: str) -> bool:
+    """Whether an import of this name gives a module that is not the user's own.
+
+    Nothing is imported to find that out: a library may take a second, and what depends on it
+    must not depend on whether something else has imported it. A name that does not exist may
+    be the user's.
+    """
+    top = name.partition(".")[0]
+    if top == "hepflow" or top in sys.stdlib_module_names:
+        return True
+    try:
+        spec = None if top in _MAIN else importlib.util.find_spec(top)
+    except ValueError:  # a module that was made by hand
+        return False
+    if spec is None:
+        return False
+    places = [spec.origin] if spec.has_location else spec.submodule_search_locations
+    return bool(places) and all(_is_installed(str(place)) for place in places or ())
 
 
 @functools.cache

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from hepflow.statistics.cabinetry_config import (
+    CONFIG_FILE,
     config_path,
+    is_own,
     read_cabinetry_config,
     uses_own,
     write_cabinetry_config,
@@ -32,6 +34,7 @@ from hepflow.statistics.templates import (
 from hepflow.statistics.workspace import build_workspace, load_model
 
 __all__ = [
+    "CONFIG_FILE",
     "TEMPLATE_FILE",
     "Cls",
     "Likelihood",
@@ -45,6 +48,7 @@ __all__ = [
     "fit_templates",
     "from_cabinetry",
     "goodness_of_fit",
+    "is_own",
     "load_model",
     "load_statistics",
     "predict",

@@ -280,7 +280,9 @@ def load_model(workspace: Mapping[str, Any], *, poi: str | None = None) -> tuple
     try:
         with np.errstate(all="ignore"):  # a factor that has no logarithm is judged by Likelihood
             loaded = pyhf.Workspace(workspace)
-            model = loaded.model(**({} if poi is None else {"poi_name": poi}))
+            # the schema of a model is that of its part of the workspace
+            given = {} if poi is None else {"poi_name": poi}
+            model = loaded.model(validate=False, **given)
             return model, [float(value) for value in loaded.data(model)]
     except (
         pyhf.exceptions.InvalidSpecification,

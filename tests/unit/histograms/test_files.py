@@ -18,6 +18,7 @@ from hepflow.histograms import (
     write_histograms,
     write_lossless,
     write_raw,
+    write_root,
 )
 from hepflow.records import (
     Axis,
@@ -122,6 +123,70 @@ def test_the_root_file_has_one_histogram_a_template_flow_included(tmp_path, hist
         )
         theirs = file["CR__pt__mc"].to_hist()
     assert np.array_equal(theirs.values(flow=True), histograms.template("CR", "pt", "mc").sumw)
+
+
+def as_uproot_writes_it(axis, template):
+    """The same histogram, made by uproot by itself."""
+    edges = np.asarray(axis.edges)
+    centres, inner = (edges[:-1] + edges[1:]) / 2, template.sumw[1:-1]
+    identify = uproot.writing.identify
+    regular = np.array_equal(edges, np.linspace(edges[0], edges[-1], len(edges)))
+    return identify.to_TH1x(
+        fName=None,
+        fTitle=axis.label or axis.name,
+        data=template.sumw,
+        fEntries=template.sumw.sum() ** 2 / (template.sumw2.sum() or 1.0),
+        fTsumw=inner.sum(),
+        fTsumw2=template.sumw2[1:-1].sum(),
+        fTsumwx=(inner * centres).sum(),
+        fTsumwx2=(inner * centres**2).sum(),
+        fSumw2=template.sumw2,
+        fXaxis=identify.to_TAxis(
+            fName="xaxis",
+            fTitle=axis.label or axis.name,
+            fNbins=axis.n_bins,
+            fXmin=edges[0],
+            fXmax=edges[-1],
+            fXbins=None if regular else edges,
+        ),
+    )
+
+
+@pytest.mark.parametrize("label", ["m [GeV]", "", "???", "n" * 300, "\u03bc"])
+@pytest.mark.parametrize("process", ["mc", "\u03bc\u03bc", "p" * 300])
+def test_the_root_file_is_what_uproot_writes_one_by_one(tmp_path, label, process):
+    axis = Axis("mass", label, (0.0, 1.0, 4.0, 5.0))
+    other = Axis("pt", label, (0.0, 0.5, 1.0))
+    blocks = {
+        ("SR", "mass", process): block(axis, "nominal", "jes_up", "jes_down"),
+        ("SR", "pt", process): block(other, "nominal", "jes_up"),
+        ("SR", "pt", "empty"): Block(("nominal",), np.zeros((1, 4)), np.zeros((1, 4))),
+    }
+    axes = {("SR", "mass"): axis, ("SR", "pt"): other}
+    found = HistogramSet(axes, blocks, {}, frozenset(), {}, Ledger(), {})
+    ours = write_root(found, tmp_path / "ours.root")
+    with uproot.recreate(tmp_path / "theirs.root") as file:
+        for (channel, observable, name), one in blocks.items():
+            for variation in one.variations:
+                key = histogram_key(channel, observable, name, variation)
+                histogram = as_uproot_writes_it(axes[channel, observable], one.template(variation))
+                file[key] = histogram
+    with uproot.open(ours) as one, uproot.open(tmp_path / "theirs.root") as other_file:
+        assert one.keys() == other_file.keys()
+        assert one.file.streamers.keys() == other_file.file.streamers.keys()
+        for key in one.keys():  # noqa: SIM118  # no dict
+            left, right = one[key], other_file[key]
+            assert left.name == key.removesuffix(";1")
+            assert left.all_members.keys() == right.all_members.keys()
+            for member in ("fName", "fTitle", "fNcells", "fEntries", "fTsumw", "fTsumw2",
+                           "fTsumwx", "fTsumwx2"):  # fmt: skip
+                mine, its = left.member(member), right.member(member)
+                assert mine == (its if isinstance(its, str) else pytest.approx(its, rel=1e-12))
+            assert left.axis().edges().tolist() == right.axis().edges().tolist()
+            for part in ("values", "variances"):
+                assert np.array_equal(
+                    getattr(left, part)(flow=True), getattr(right, part)(flow=True)
+                )
 
 
 def test_the_lossless_file_gives_back_every_bit(tmp_path, histograms):

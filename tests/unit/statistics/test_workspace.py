@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -375,3 +376,25 @@ def test_a_source_does_not_act_where_the_expectation_would_turn_negative():
     for varied, nominal in shapes.values():
         assert nominal[2] == varied["hi_data"][2] == varied["lo_data"][2] == 0.0
         assert varied["hi_data"][1] != nominal[1]
+
+
+def test_the_schema_is_looked_at_once(monkeypatch):
+    import pyhf
+
+    asked = []
+    validate = pyhf.schema.validate
+
+    def spy(spec, name, **options):
+        asked.append(name)
+        validate(spec, name, **options)
+
+    monkeypatch.setattr(pyhf.schema, "validate", spy)
+    workspace = built(histograms(), spec())
+    load_model(workspace)
+    assert asked.count("workspace.json") == 1
+    assert "model.json" not in asked
+    for wrong in ({"name": "x", "type": "normfactor"}, {"name": 1, "type": "lumi", "data": None}):
+        broken = copy.deepcopy(workspace)
+        broken["channels"][0]["samples"][0]["modifiers"].append(wrong)
+        with pytest.raises(WorkspaceError, match="pyhf cannot use the workspace"):
+            load_model(broken)
