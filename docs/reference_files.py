@@ -40,6 +40,7 @@ class File:
     always: bool = True  # whether every complete run leaves it
 
 
+ORIGIN = {"remarks": "as in `report/run.json`", "input": "likewise"}
 FILES = (
     File(
         "config/resolved.json",
@@ -119,6 +120,7 @@ FILES = (
         keys={
             "channels": "channel -> process -> list of cuts",
             "remarks": "what every table says, such as the fraction of data",
+            "input": "as in `report/run.json`",
         },
     ),
     File(f"histograms/{FILLED_STAMP}", "What the histograms were filled from", keys=STAMP_KEYS),
@@ -144,6 +146,11 @@ FILES = (
         },
     ),
     File(
+        "statistics/input.json",
+        "What became of the input of the workspace, whose format has no place for it",
+        keys=ORIGIN,
+    ),
+    File(
         "statistics/fit.json",
         "The fit",
         keys={
@@ -157,6 +164,7 @@ FILES = (
             "converged": "whether this is a result; false also at a bound",
             "notes": "why not, and what else to know",
             "model": "`digest`, `background_uncertainty`, `backend`, `optimizer`, bounds",
+            **ORIGIN,
         },
     ),
     File(
@@ -166,6 +174,7 @@ FILES = (
             "prefit": "by channel and sample",
             "postfit": "likewise",
             "expected_only": "whether the fit is to Asimov data",
+            **ORIGIN,
         },
     ),
     File(
@@ -183,6 +192,7 @@ FILES = (
             "calculator": "`asymptotic`",
             "model": "as in `fit.json`",
             "scan": "CLs on a grid, for drawing",
+            **ORIGIN,
         },
     ),
     File(
@@ -193,6 +203,7 @@ FILES = (
             "observed_z": "in standard deviations",
             "expected_p": "median for the nominal signal",
             "expected_z": "likewise",
+            **ORIGIN,
         },
     ),
     File(f"statistics/{STAMP}", "What these files were made with", keys=STAMP_KEYS),
@@ -214,6 +225,8 @@ FILES = (
             "losses": "input that could not be processed, with the reason",
             "remarks": "what every plot and table says, such as the fraction of data",
             "ledger": "entry ranges processed and lost, sums of weights, files expected",
+            "input": "list with the account of each dataset: files, events and sums of weights "
+            "expected, processed, skipped and failed; see [losses](../explanation/losses.md)",
             "stages": "list of `name`, `outcome` (ran, reused, read back, left out), `why`",
             "stage_seconds": "wall clock [s]",
             "cpu_seconds": "workers included [s]",
@@ -223,12 +236,18 @@ FILES = (
         },
     ),
     File("logs/hepflow.log", "Messages; tracebacks of unforeseen errors lie beside it"),
+    File(
+        "logs/failed/<stage>-<dataset>-<digest>.json",
+        "One for each entry range that failed in the last run; `hepflow replay` does it again",
+        always=False,
+    ),
 )
 OUTCOME = {
     "exit_status": "as the command's",
     "problems": "list of texts",
     "remarks": "as in `report/run.json`",
     "losses": "likewise",
+    "input": "likewise",
     "expected_only": "whether the fit is to Asimov data",
     "limit": "`poi`, `confidence_level`, `observed`, `expected`, `expected_kind`; or null",
     "fit": "`poi`, `value`, `error`; or null",

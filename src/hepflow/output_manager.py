@@ -6,7 +6,7 @@ import os
 from pathlib import Path, PurePosixPath
 
 from hepflow.errors import MissingArtifact, UnsafeContent
-from hepflow.storage.atomic import storage_errors
+from hepflow.storage.atomic import remove_stale_temporaries, storage_errors
 from hepflow.storage.folders import private_folder, safe_join
 
 CACHE_VARIABLE = "HEPFLOW_CACHE_DIR"
@@ -62,7 +62,8 @@ class OutputDirectoryManager:
     """Folders of one run. They are made when they are asked for.
 
     Every ``get_*`` takes ``must_exist=True`` for reading: then a missing folder is an error
-    that names the step which makes it.
+    that names the step which makes it. A folder that is a link out of the folder of the run is
+    refused: a run writes nowhere else than where it is told to.
 
     Parameters
     ----------
@@ -101,6 +102,10 @@ class OutputDirectoryManager:
     def _path(self, name: str) -> Path:
         return self._elsewhere.get(name, self._root / name)
 
+    def _checked(self, name: str) -> Path:
+        """Path of a folder that does not lead out of the folder of the run, unless it is set."""
+        return self._elsewhere.get(name) or safe_join(self._root, name)
+
     def _folder(self, path: Path, made_by: str, *, must_exist: bool) -> Path:
         if must_exist:
             return require(path, made_by)
@@ -109,7 +114,7 @@ class OutputDirectoryManager:
         return path
 
     def _named(self, name: str, *, must_exist: bool) -> Path:
-        return self._folder(self._path(name), _MADE_BY[name], must_exist=must_exist)
+        return self._folder(self._checked(name), _MADE_BY[name], must_exist=must_exist)
 
     def _below(self, top: Path, subpath: str | Path, made_by: str, *, must_exist: bool) -> Path:
         parts = PurePosixPath(subpath).parts
@@ -153,7 +158,7 @@ class OutputDirectoryManager:
         UnsafeContent
             The name is not one component of a path.
         """
-        path = safe_join(self._path("skimmed"), name)
+        path = safe_join(self._checked("skimmed"), name)
         return self._folder(path, _MADE_BY["skimmed"], must_exist=must_exist)
 
     def get_histograms_dir(self, *, must_exist: bool = False) -> Path:
@@ -178,7 +183,7 @@ class OutputDirectoryManager:
         """
         if subdir is None:
             return self._named("plots", must_exist=must_exist)
-        return self._below(self._path("plots"), subdir, _MADE_BY["plots"], must_exist=must_exist)
+        return self._below(self._checked("plots"), subdir, _MADE_BY["plots"], must_exist=must_exist)
 
     def get_report_dir(self, *, must_exist: bool = False) -> Path:
         """Return the folder of the report."""
@@ -197,6 +202,17 @@ class OutputDirectoryManager:
             `subpath` leads out of the folder of the run.
         """
         return self._below(self._root, subpath, "your own code", must_exist=must_exist)
+
+    def remove_stale_temporaries(self) -> None:
+        """Remove what killed runs left half-written in the folders of the run and in the cache.
+
+        The skim cleans its own folders: they may hold very many files.
+        """
+        tops = [self._path(name) for name in _MADE_BY if name != "skimmed"]
+        for top in [*tops, self._cache]:
+            for folder, _, names in os.walk(top):
+                if any(name.endswith(".tmp") for name in names):
+                    remove_stale_temporaries(folder)
 
     def list_structure(self) -> dict[str, str]:
         """Return the path of every folder by its name; makes none of them."""

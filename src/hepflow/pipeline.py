@@ -6,23 +6,25 @@ import logging
 import resource
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hepflow.analysis import Analysis, AnalysisResult, AnalysisSpec
 from hepflow.analysis.results import incomplete_data, remarks_on
 from hepflow.analysis.shares import table_digest
+from hepflow.analysis.steps import files_known, ledger_of
 from hepflow.blinding import blinded_regions
 from hepflow.datasets import ConfigurableDatasetManager, expand_datasets
 from hepflow.errors import InputError
 from hepflow.execution import Executor, configured_executor
+from hepflow.failed import Invocation, failure_log
 from hepflow.journal import StageRecord, recorded
 from hepflow.metadata_extractor import NanoAODMetadataGenerator
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.plotting import check_colours, warm_up
 from hepflow.provenance import code_state, resolved, software, user_folders
-from hepflow.records import FitResult, LimitResult, Loss
+from hepflow.records import FitResult, Ledger, LimitResult, Loss
 from hepflow.schema import Config
 from hepflow.skimming import Skim, process_workitems_with_skimming
 from hepflow.storage import write_json
@@ -52,6 +54,7 @@ class RunResult:
     stages: tuple[StageRecord, ...] = ()  # what each stage did, and why
     remarks: tuple[str, ...] = ()  # what every plot and table says
     losses: tuple[Loss, ...] = ()  # input that could not be processed
+    ledger: Ledger = field(default_factory=Ledger)  # all that became of the input
 
     @property
     def plots_dir(self) -> Path:
@@ -111,7 +114,12 @@ def _prepares(config: Config) -> bool:
     return config.datasets.prepare is not None
 
 
-def run(config: Config | Mapping[str, Any], analysis: type[Analysis] | None = None) -> RunResult:
+def run(
+    config: Config | Mapping[str, Any],
+    analysis: type[Analysis] | None = None,
+    *,
+    invocation: Invocation | None = None,
+) -> RunResult:
     """Run the whole chain, from files to limit and plots.
 
     Parameters
@@ -120,6 +128,8 @@ def run(config: Config | Mapping[str, Any], analysis: type[Analysis] | None = No
         Configuration; it is validated first.
     analysis
         Class that does it; default `Analysis`.
+    invocation
+        The command that runs it, for the command that does again what fails.
 
     Returns
     -------
@@ -138,10 +148,15 @@ def run(config: Config | Mapping[str, Any], analysis: type[Analysis] | None = No
         raise InputError(f"expected a subclass of hepflow.analysis.Analysis, but got {analysis!r}.")
     check_colours(valid)
     output_manager = make_output_manager(valid)
+    output_manager.remove_stale_temporaries()
     changed = write_resolved(valid, output_manager)
     digests: Mapping[str, str] = {}
     result = None
-    with recorded() as stages, configured_executor(valid.datasets.execution_args) as executor:
+    with (
+        recorded() as stages,
+        failure_log(output_manager.get_logs_dir() / "failed", invocation),
+        configured_executor(valid.datasets.execution_args) as executor,
+    ):
         analyses = valid.general.analysis != "skip"
         if changed and analyses and valid.plotting.enabled:  # there will be figures to draw
             executor.map(warm_up, range(executor.workers), label="starting", ahead=True)
@@ -160,6 +175,7 @@ def run(config: Config | Mapping[str, Any], analysis: type[Analysis] | None = No
             result = instance.run_analysis_chain(executor)
             seconds["analysis"] = time.monotonic() - started[1] - seconds["metadata and skim"]
     problems = problems_of(result)
+    ledger = _ledger(result, skims)
     cpu, wall = _cpu_seconds() - started[0], time.monotonic() - started[1]
     finished = RunResult(
         output_dir=output_manager.get_root_dir(),
@@ -168,7 +184,8 @@ def run(config: Config | Mapping[str, Any], analysis: type[Analysis] | None = No
         problems=problems,
         stages=tuple(stages),
         remarks=remarks_on(result.histograms, blinded_regions(valid)) if result else (),
-        losses=_losses(result, skims),
+        losses=ledger.losses,
+        ledger=ledger,
         cpu_seconds=cpu,
         wall_seconds=wall,
     )
@@ -176,11 +193,13 @@ def run(config: Config | Mapping[str, Any], analysis: type[Analysis] | None = No
     return finished
 
 
-def _losses(result: AnalysisResult | None, skims: Mapping[str, Skim]) -> tuple[Loss, ...]:
-    """What is missing in the histograms, or in the skims where none are filled."""
+def _ledger(result: AnalysisResult | None, skims: Mapping[str, Skim]) -> Ledger:
+    """What became of the input of the histograms, or of the skims where none are filled."""
     if result is not None:
-        return result.histograms.ledger.losses
-    return tuple(loss for skim in skims.values() for loss in skim.lost)
+        return result.histograms.ledger
+    read = [one for skim in skims.values() for one in skim.metadata if "part_sum_weights" in one]
+    losses = [loss for skim in skims.values() for loss in skim.lost]
+    return ledger_of(read).with_losses(losses) + files_known(skims.values())
 
 
 def _needs_skims(config: Config) -> bool:
@@ -269,7 +288,6 @@ def write_provenance(
     output_manager: OutputDirectoryManager,
 ) -> None:
     """Write ``report/run.json``: software, the user's code, inputs, ledger, timings, problems."""
-    ledger = finished.result.histograms.ledger.to_json() if finished.result else None
     content = {
         **software(),
         "user_code": [code_state(folder) for folder in user_folders(config.to_dict())],
@@ -282,7 +300,8 @@ def write_provenance(
         "problems": list(finished.problems),
         "remarks": list(finished.remarks),
         "losses": [asdict(one) for one in finished.losses],
-        "ledger": ledger,
+        "input": [one.to_json() for one in finished.ledger.accounts()],
+        "ledger": finished.ledger.to_json(),
     }
     write_json(output_manager.get_report_dir() / "run.json", resolved(content))
 

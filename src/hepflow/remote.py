@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib
 import importlib.util
@@ -39,6 +40,17 @@ _SILENT: Final = (
     r"|Invalid address|ServerDisconnected|Socket|Operation expired|Timeout"
 )
 _CUT: Final = r"expected Chunk of length"
+_BUSY: Final = r"status=(429|50[0234])|SlowDown|ServiceUnavailable|InternalError|TooManyRequests"
+# Of a local or mounted file system: another try may find it in order.
+_PASSING: Final = frozenset(
+    getattr(errno, name)
+    for name in (
+        "EIO", "EAGAIN", "EBUSY", "EINTR", "EMFILE", "ENFILE", "ESTALE", "ETIMEDOUT", "EPIPE",
+        "ECONNRESET", "ECONNREFUSED", "ECONNABORTED", "ENETDOWN", "ENETUNREACH", "EHOSTDOWN",
+        "EHOSTUNREACH", "ENOLINK", "EREMOTEIO",
+    )
+    if hasattr(errno, name)
+)  # fmt: skip
 _CREDENTIALS: Final = (
     "access is refused. Check your credentials (for s3 AWS_ACCESS_KEY_ID and "
     "AWS_SECRET_ACCESS_KEY, for root X509_USER_PROXY or BEARER_TOKEN)"
@@ -260,6 +272,34 @@ def errors() -> tuple[type[BaseException], ...]:
     return (*transport_errors(), ValueError, NotImplementedError, RuntimeError)
 
 
+def is_transient(error: BaseException) -> bool:
+    """Whether a further try may succeed: the network or the file system was in the way.
+
+    Parameters
+    ----------
+    error
+        With what it was raised from, also where that is not to be shown.
+    """
+    chain = _chain(error)
+    if any(isinstance(one, OSError) and one.errno in _PASSING for one in chain):
+        return True
+    if any(isinstance(one, TimeoutError | ConnectionError) for one in chain):
+        return True
+    # Texts of these libraries, not of a user's function: only they speak of servers.
+    far = tuple(kind for kind in transport_errors() if kind is not ImportError)
+    told = " ".join(_words_of(one) for one in chain if isinstance(one, far))
+    return bool(re.search(f"{_SILENT}|{_CUT}|{_BUSY}", told, re.IGNORECASE))
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """An error and all that it was raised from or in the handling of."""
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return found
+
+
 def reason(url: str, error: BaseException) -> str:
     """Why something remote cannot be used and what to do, without credentials or a full stop."""
     told = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
@@ -284,7 +324,10 @@ def _with_causes(error: BaseException | None) -> str:
     """
     found = []
     while error is not None:
-        found += [one.__name__ for one in type(error).__mro__]
-        found.append(_PATH.sub(" ", str(error)))
+        found.append(_words_of(error))
         error = error.__cause__
     return " ".join(found)
+
+
+def _words_of(error: BaseException) -> str:
+    return " ".join([*(one.__name__ for one in type(error).__mro__), _PATH.sub(" ", str(error))])

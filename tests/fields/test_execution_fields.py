@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from hepflow.analysis import AnalysisSpec, EventLoop
-from hepflow.errors import ExecutionError, UnreadableFile
+from hepflow.errors import ConfigurationError, ExecutionError, IncompleteInput, UnreadableFile
 from hepflow.pipeline import run
 from tests.builders import make_skims, observable, write_nano
 from tests.fields.project import (
@@ -168,6 +169,33 @@ def test_histograms_are_filled_while_reading(tmp_path):
     assert (values(two), values(two, process="data")) == (MC, DATA)
 
 
+@pytest.mark.field("execution.retry_wait")
+def test_a_failed_read_is_tried_again_after_a_wait_that_doubles(tmp_path, monkeypatch):
+    from hepflow.metadata_extractor import generator
+
+    inspect, waits, tries = generator.inspect_file, [], []
+
+    def fails_twice(task):
+        tries.append(task)
+        if len(tries) % 3:
+            raise TimeoutError("no answer")
+        return inspect(task)
+
+    monkeypatch.setattr(generator, "inspect_file", fails_twice)
+    clock = SimpleNamespace(sleep=waits.append)  # other threads go on with the real one
+    monkeypatch.setattr("hepflow.execution.retrying.time", clock)
+    config = make_config(tmp_path, general={"analysis": "skip", "read_from_cache": False})
+    config["preprocess"]["skimming"] = {"max_retries": 2}
+    for wait, expected in ((0.25, [0.25, 0.5]), (0, [0, 0])):
+        config["execution"]["retry_wait"] = wait
+        waits.clear()
+        run(config)
+        assert waits == expected
+    config["execution"]["retry_wait"] = -1
+    with pytest.raises(ConfigurationError, match=r"execution\.retry_wait"):
+        run(config)
+
+
 # -- input that cannot be processed ------------------------------------------------------
 
 
@@ -185,15 +213,27 @@ def test_input_that_cannot_be_read_fails_or_is_left_out(broken):
     broken["execution"]["on_missing"] = "fail"
     with pytest.raises(UnreadableFile, match=r"broken\.root"):
         run(broken)
-    broken["execution"]["on_missing"] = "rescale"
+    broken["execution"] |= {"on_missing": "rescale", "missing_limit": 0.5}
     found = run(broken).result.histograms
     assert values(found) == MC  # normalised to what was processed
     assert values(found, process="w") == MC
-    broken["execution"]["on_missing"] = "drop_dataset"
+    broken["execution"] |= {"on_missing": "drop_dataset", "missing_limit": 0.05}
     found = run(broken)
     assert found.result.histograms.processes("SR", "x") == ("w",)
     assert values(found.result.histograms, process="w") == MC
     assert any("mc" in one for one in found.remarks)
+
+
+@pytest.mark.field("execution.missing_limit")
+def test_a_dataset_that_lost_more_than_the_limit_stops_the_run(broken):
+    broken["execution"]["on_missing"] = "rescale"  # one of two files is half of the events
+    with pytest.raises(IncompleteInput, match=r"(?s)5 %.*mc__nominal: 50 % is lost.*broken\.root"):
+        run(broken)
+    broken["execution"]["missing_limit"] = 0.49
+    with pytest.raises(IncompleteInput, match="missing_limit"):
+        run(broken)
+    broken["execution"]["missing_limit"] = 0.5
+    assert values(run(broken).result.histograms) == MC
 
 
 @pytest.mark.field("general.lumi_table", "execution.on_missing")
@@ -207,7 +247,7 @@ def test_the_luminosity_is_that_of_the_blocks_that_were_processed(tmp_path):
     (here / "certified.json").write_text(json.dumps({"1": [[1, 8]]}))
     general = {"lumifile": str(here / "certified.json")}
     config = make_config(tmp_path, [simulation(here), data], general=general)
-    config["execution"]["on_missing"] = "rescale"
+    config["execution"] |= {"on_missing": "rescale", "missing_limit": 0.5}
     found = run(config)
     assert values(found.result.histograms) == MC
     assert found.remarks  # data is not complete

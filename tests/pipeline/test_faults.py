@@ -222,7 +222,6 @@ FAULTS = {
         words=["--general.cache_dir=background.txt/x"],
         status=1,
         goes_on=False,
-        kept=PARTS,
     ),
     # -- configuration
     "many problems": Fault(

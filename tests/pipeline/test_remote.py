@@ -318,4 +318,4 @@ def test_credentials_in_a_url_are_used_but_never_told(tmp_path, folder, local, m
     assert f"{url}/signal_0.root?...: there is no such file" in told
     assert "topsecret" not in told + here.out
     for log in (place / "out" / "logs").rglob("*"):
-        assert "topsecret" not in log.read_text()
+        assert log.is_dir() or "topsecret" not in log.read_text()

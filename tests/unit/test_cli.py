@@ -181,7 +181,7 @@ def test_a_run_gets_configuration_and_class_and_ends_with_its_status(
 ):
     seen = {}
 
-    def run(configured, analysis):
+    def run(configured, analysis, **_):
         seen.update(lumi=configured.general.lumi, analysis=analysis)
         return finished(here, 1, limit_result(0.35), fit_result(), ("data is incomplete",))
 
@@ -200,7 +200,7 @@ def test_a_run_gets_configuration_and_class_and_ends_with_its_status(
 
 
 def test_the_command_run_takes_json(here, config, monkeypatch, capsys):
-    monkeypatch.setattr("hepflow.pipeline.run", lambda *_: finished(here))
+    monkeypatch.setattr("hepflow.pipeline.run", lambda *_, **__: finished(here))
     assert main(["run", "--config", config, "--json", "-"]) == 0
     told = capsys.readouterr()
     assert json.loads(told.out)["limit"] is None
@@ -298,7 +298,9 @@ def test_notes_of_an_error_are_shown(capsys):
     error = InputError("wrong")
     error.add_note("in the third file")
     assert Guard().run(raises(error)) == 2
-    assert capsys.readouterr().err == "hepflow: error: wrong\nin the third file\n"
+    assert capsys.readouterr().err == (
+        "hepflow: error: wrong\nin the third file\n[HF200, see docs/reference/errors.md#hf200]\n"
+    )
 
 
 def test_interrupted_is_130(capsys):

@@ -28,6 +28,7 @@ from hepflow.analysis.shares import (
     scaled_luminosity,
 )
 from hepflow.analysis.spec import AnalysisSpec
+from hepflow.analysis.steps import files_known
 from hepflow.analysis.stored import FILLED_STAMP, normalised_key, stored_histograms, why_not
 from hepflow.datasets import luminosity_by_year
 from hepflow.errors import HepflowError
@@ -175,8 +176,9 @@ class Analysis(EventLoop):
         total = RawHistograms(axes=self.spec.axes())
         for key in sorted(self._parts):
             total = total + self._parts[key]
-        losses = [loss for skim in self._skims().values() for loss in skim.lost]
-        return replace(total, ledger=total.ledger.with_losses(losses))
+        skims = self._skims().values()
+        ledger = total.ledger.with_losses([loss for skim in skims for loss in skim.lost])
+        return replace(total, ledger=ledger + files_known(skims))
 
     @property
     def histogram_set(self) -> HistogramSet:

@@ -31,6 +31,11 @@ class FillTask(PartTask):
 
     path: str
 
+    @property
+    def stage(self) -> str:
+        """For records of failures."""
+        return "histograms"
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -89,7 +94,7 @@ def fill_batch(analysis: Analysis, batch: Batch) -> None:
     for group in groups:
         chosen = [loaded[i] for i in group]
         if own_way:
-            raws = [_checked(analysis.process_chunk(*chosen[0]), chosen[0][1])]
+            raws = [checked_chunk(analysis.process_chunk(*chosen[0]), chosen[0][1])]
         else:
             prepared = analysis.prepare_parts(chosen)
             if batch.stem and not groups[1:]:
@@ -99,7 +104,13 @@ def fill_batch(analysis: Analysis, batch: Batch) -> None:
             write_raw(Path(batch.tasks[i].path), raw)
 
 
-def _checked(raw: Any, metadata: Any) -> RawHistograms:
+def probe_part(analysis: Analysis, task: FillTask) -> None:
+    """Fill the part of a task, and keep nothing. Runs on workers; raises what filling does."""
+    events, metadata = task.part.load()
+    checked_chunk(analysis.process_chunk(events, metadata), metadata)
+
+
+def checked_chunk(raw: Any, metadata: Any) -> RawHistograms:
     """What an overridden `process_chunk` returned, if it is the histograms of this part."""
     if isinstance(raw, RawHistograms) and set(raw.ledger.parts) == {item_key_of(metadata)}:
         return raw

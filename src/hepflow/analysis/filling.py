@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hepflow.analysis.batches import FillTask, Keeping, fill_all
+from hepflow.analysis.batches import FillTask, Keeping, fill_all, probe_part
 from hepflow.analysis.filling_keys import STAGE, filling_keys, joined_key, prepared_key
 from hepflow.analysis.kept import ALL
 from hepflow.analysis.spec import AnalysisSpec
-from hepflow.analysis.steps import file_facts, item_key_of
+from hepflow.analysis.steps import file_facts, files_known
 from hepflow.errors import StorageError
 from hepflow.execution import Executor
 from hepflow.execution.failures import settle
+from hepflow.execution.isolation import Memory, Range, isolate, most_of
 from hepflow.histograms import read_raw, write_raw
 from hepflow.journal import tell, why_again
 from hepflow.keys import Key, stable_hash
-from hepflow.records import Dataset, Loss, RawHistograms
+from hepflow.records import Loss, RawHistograms
 from hepflow.records.histograms import merge_raw
 from hepflow.schema.execution import OnMissing
 from hepflow.skimming import AnyPart, Skim
-from hepflow.skimming.losses import datasets_left, loss_of
+from hepflow.skimming.losses import ItemKey, admit, datasets_left, divided, loss_of, rearranged
+from hepflow.skimming.spec import SkimSpec
 from hepflow.storage import (
     forget_oldest,
     mark_used,
@@ -50,6 +53,7 @@ class _Filling:
     policy: OnMissing
     fresh: set[str] = field(default_factory=set)  # files of parts that this run wrote
     losses: list[Loss] = field(default_factory=list)  # what this run could not fill
+    pieces: dict[ItemKey, tuple[Range, ...]] = field(default_factory=dict)  # of parts that failed
 
     def merged(self, keys: Mapping[str, Key]) -> dict[str, Path]:
         """File of each channel's merged histograms."""
@@ -86,11 +90,14 @@ def fill_skims(
     policy = analysis.config.execution.on_missing
     job = _Filling(analysis, executor, cache, reuse, policy)
     parts = [part for name in sorted(skims) for part in skims[name].parts]
-    before = [loss for name in sorted(skims) for loss in skims[name].lost]
+    before = _lost_in(skims)
     keys = filling_keys(analysis, parts)
     filled = _fill_channels(job, parts, keys, stored)
+    files = files_known(skims.values())
     while filled is None:  # all channels again: what was merged before holds what is lost now
-        parts = parts_left(job.losses, parts, analysis.spec.datasets, policy)
+        known = files + file_facts(part.metadata for part in parts)
+        admit([*before, *job.losses], known, analysis.config.execution)
+        parts = parts_left(analysis, parts, job.pieces, job.losses)
         keys = filling_keys(analysis, parts)
         filled = _fill_channels(job, parts, keys, stored)
     total = RawHistograms(
@@ -99,40 +106,40 @@ def fill_skims(
         cutflows={key: flow for name in keys for key, flow in filled[name].cutflows.items()},
         ledger=next(iter(filled.values())).ledger,
     )
-    found = _as_of_today(total, analysis, parts)
-    ledger = found.ledger.with_losses([*before, *job.losses])
-    return replace(found, ledger=ledger), joined_key(keys)
+    found = _as_of_today(total, analysis, parts, skims, job.losses)
+    return found, joined_key(keys)
 
 
 def parts_left(
-    losses: Sequence[Loss],
+    analysis: Analysis,
     parts: Sequence[AnyPart],
-    datasets: Mapping[str, Dataset],
-    policy: OnMissing,
+    pieces: Mapping[ItemKey, Sequence[Range]],
+    losses: Sequence[Loss],
 ) -> list[AnyPart]:
-    """Parts that are not lost, of datasets that go further.
+    """Parts that are not lost, or what of them is not, of datasets that go further.
 
     Raises
     ------
     InputError
         If nothing is left of what must be there.
     """
-    lost = {loss.item_key for loss in losses}
-    left = [part for part in parts if item_key_of(part.metadata) not in lost]
+    config = analysis.config
+    left = rearranged(parts, pieces, SkimSpec.from_config(config))
     there = [part.metadata["dataset"] for part in left]
-    chosen = datasets_left(losses, there, datasets, policy)
+    policy = config.execution.on_missing
+    chosen = datasets_left(losses, there, analysis.spec.datasets, policy)
     return [part for part in left if part.metadata["dataset"] in chosen]
 
 
 def _fill_channels(
     job: _Filling, parts: Sequence[AnyPart], keys: Mapping[str, Key], stored: Key | None
 ) -> dict[str, RawHistograms] | None:
-    """Merged histograms by channel, filled or found; None where parts were lost in between."""
+    """Merged histograms by channel, filled or found; None where parts failed in between."""
     files = job.merged(keys)
     found = {name: _whole(path) for name, path in files.items()} if job.reuse else {}
     known = {name: raw for name, raw in found.items() if raw is not None}
     missing = [name for name in files if name not in known]
-    if not job.losses:
+    if not job.pieces:
         _tell(missing, known, stored, joined_key(keys), reuse=job.reuse)
     if missing:
         worker = _only(job.analysis, missing)
@@ -169,7 +176,7 @@ def _only(analysis: Analysis, channels: Sequence[str]) -> Analysis:
 def _fill(
     job: _Filling, worker: Analysis, parts: Sequence[AnyPart], key: Key
 ) -> dict[str, RawHistograms] | None:
-    """Fill the channels of an analysis from all parts; None where some were lost."""
+    """Fill the channels of an analysis from all parts; None where some failed."""
     folder = private_folder(job.cache / "parts")
     remove_stale_temporaries(folder)
     tasks = [FillTask(part, str(folder / _part_file(worker.spec, key, part))) for part in parts]
@@ -196,7 +203,7 @@ def _fill(
             "have ended, or give this run a general.cache_dir of its own."
         )
     total = merge_raw(raws, worker.spec.axes())
-    if not job.losses:  # else the next run tries only what was lost
+    if not job.pieces:  # else the next run tries only what failed
         for task in tasks:
             Path(task.path).unlink(missing_ok=True)  # the merged file will hold them
     return {channel.name: total.of_channel(channel.name) for channel in worker.spec.channels}
@@ -210,23 +217,45 @@ def _keeping(job: _Filling) -> Keeping:
 
 
 def _fill_parts(job: _Filling, worker: Analysis, todo: Sequence[FillTask], *, of: int) -> bool:
-    """Fill parts on the executor; False where some were lost."""
+    """Fill parts on the executor; False where some failed: other parts stand for them now."""
     doing = "filling histograms"
     keeping = _keeping(job) if job.reuse else None
     failed = list(fill_all(job.executor, worker, todo, doing, keeping)) if todo else []
     if todo and keeping:
         forget_oldest(keeping.folder, ALL)
-    lost = settle(failed, doing, of=of, policy=job.policy)
-    if lost:
-        job.fresh.update(task.path for task in todo)
-        job.losses.extend(loss_of(one, one.item.part.metadata, STAGE) for one in lost)
-    return not lost
+    if not failed:
+        return True
+    spec = SkimSpec.from_config(job.analysis.config)
+    failed = [replace(one, item=one.item.live(spec)) for one in failed]
+    probe = functools.partial(probe_part, worker)
+    memory = Memory(job.cache / "isolated")
+    cut = {(*key[:2], *entries) for key, ranges in job.pieces.items() for entries in ranges}
+    new = [one for one in failed if one.item.work.item_key not in cut]  # others have been tried
+    most = most_of(new, of=of, policy=job.policy)
+    failed = [*new, *(one for one in failed if one not in new)]
+    isolated = isolate(job.executor, probe, failed, memory, most=min(most, len(new)))
+    found = [one.outcome for one in isolated if one.fails]
+    lost = settle(found, doing, of=of, policy=job.policy)
+    job.fresh.update(task.path for task in todo)
+    job.losses.extend(loss_of(one, one.item.part.metadata, STAGE) for one in lost)
+    job.pieces.update(divided(failed, isolated, job.policy))
+    return False
 
 
-def _as_of_today(raw: RawHistograms, analysis: Analysis, parts: Sequence[AnyPart]) -> RawHistograms:
+def _lost_in(skims: Mapping[str, Skim]) -> list[Loss]:
+    return [loss for name in sorted(skims) for loss in skims[name].lost]
+
+
+def _as_of_today(
+    raw: RawHistograms,
+    analysis: Analysis,
+    parts: Sequence[AnyPart],
+    skims: Mapping[str, Skim],
+    losses: Sequence[Loss] = (),
+) -> RawHistograms:
     """Labels, and what else the files of a dataset hold, are not part of the key: take them anew.
 
-    A ledger of an earlier run would not know that there are more files by now.
+    A ledger of an earlier run would not know that there are more files by now, or what was lost.
     """
     today = file_facts(part.metadata for part in parts)
     counted = replace(
@@ -235,7 +264,8 @@ def _as_of_today(raw: RawHistograms, analysis: Analysis, parts: Sequence[AnyPart
         runs_sums=today.runs_sums,
         files_expected=today.files_expected,
     )
-    return replace(raw, axes=analysis.spec.axes(), ledger=counted)
+    ledger = counted.with_losses([*_lost_in(skims), *losses]) + files_known(skims.values())
+    return replace(raw, axes=analysis.spec.axes(), ledger=ledger)
 
 
 def _part_file(spec: AnalysisSpec, key: Key, part: AnyPart) -> str:

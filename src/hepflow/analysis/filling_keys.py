@@ -35,10 +35,10 @@ def common_parts(spec: AnalysisSpec) -> dict[str, Any]:
                 "file": spec.digests.get(one.file or ""),
             }
     for year, systematics in spec.systematics.items():
-        for i, source in enumerate(systematics):
-            if source.type not in {"normalisation", "sample"}:
-                own = source.model_dump(exclude={"symmetrise"})
-                parts[f"systematic {_named(year, i, source.name)}"] = own
+        filled = [one for one in systematics if one.type not in {"normalisation", "sample"}]
+        for i, source in enumerate(filled):
+            own = source.model_dump(exclude={"symmetrise"})
+            parts[f"systematic {_named(year, i, source.name)}"] = own
     parts["datasets"] = [
         (
             one.key,

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from hepflow.blinding import blinded_regions
 from hepflow.errors import ConfigurationError, WorkspaceError
@@ -19,7 +20,7 @@ from hepflow.histograms import (
 from hepflow.journal import tell, why_again
 from hepflow.keys import Key, make_key
 from hepflow.output_manager import OutputDirectoryManager
-from hepflow.records import Blinded, HistogramSet, Prediction
+from hepflow.records import Blinded, HistogramSet, Prediction, percent
 from hepflow.schema import Config
 from hepflow.stamps import is_current, read_key, remove_stamp, write_stamp
 from hepflow.statistics import (
@@ -40,7 +41,7 @@ from hepflow.statistics import (
 )
 
 _log = logging.getLogger(__name__)
-RESULTS = ("workspace", "fit", "prediction", "limit", "significance")  # JSON of the fit
+RESULTS = ("workspace", "input", "fit", "prediction", "limit", "significance")  # JSON of the fit
 _CACHE_OFF = "general.read_from_cache is off"
 _TEMPLATE_STAMP = ".templates.key.json"
 
@@ -75,18 +76,24 @@ def remarks_on(histograms: HistogramSet, blind: Sequence[Blinded] = ()) -> tuple
     shares = [share for key, share in missing.items() if key not in dropped]
     if data and data <= dropped:
         shares = [0.0]
-    remarks = [f"{_percent(min(shares))} of data"] if shares else []
+    remarks = [f"{percent(min(shares))} of data"] if shares else []
     remarks += _luminosity_remarks(histograms.rescaled)
     simulation = [key for key in ledger.datasets() if key not in data]
     lost = sum(ledger.lost_events(key) for key in simulation)
     if lost:
         done = sum(ledger.totals(key).nevts for key in simulation)
-        remarks.append(f"{_percent(done / (done + lost))} of simulation")
+        remarks.append(f"{percent(done / (done + lost))} of simulation")
     remarks += _without(histograms)
     there = [one.channel for one in blind if one.channel in histograms.channels]
     if there:
         remarks.append(f"blind: {', '.join(dict.fromkeys(there))}")
     return tuple(remarks)
+
+
+def provenance_of(histograms: HistogramSet, blind: Sequence[Blinded] = ()) -> dict[str, Any]:
+    """What every file that is made from these histograms says about their input."""
+    accounts = [one.to_json() for one in histograms.ledger.accounts()]
+    return {"remarks": list(remarks_on(histograms, blind)), "input": accounts}
 
 
 def _without(histograms: HistogramSet) -> list[str]:
@@ -101,22 +108,10 @@ def _luminosity_remarks(rescaled: Mapping[str, float]) -> list[str]:
     for key, share in rescaled.items():
         names.setdefault(share, []).append(key)
     return [
-        f"{_percent(share)} of the luminosity"
+        f"{percent(share)} of the luminosity"
         + (f" of {', '.join(keys)}" if names.keys() - {share} else "")
         for share, keys in names.items()
     ]
-
-
-def _percent(fraction: float) -> str:
-    """Percentage with three digits, never rounded to all.
-
-    Examples
-    --------
-    >>> _percent(0.4826), _percent(0.99999)
-    ('48.3 %', 'over 99.9 %')
-    """
-    text = f"{100 * fraction:.3g}"
-    return f"{text} %" if text != "100" or fraction >= 1 else "over 99.9 %"
 
 
 def fit_is_expected_only(histograms: HistogramSet, spec: StatisticsSpec) -> bool:
@@ -271,7 +266,13 @@ def fit_histograms(
         return _load(folder, spec)
     remove_stamp(folder)
     tell("statistics", "ran", why if config.general.read_from_cache else _CACHE_OFF)
-    result = run_statistics(spec, histograms, output_manager, expected_only=expected_only)
+    result = run_statistics(
+        spec,
+        histograms,
+        output_manager,
+        expected_only=expected_only,
+        provenance=provenance_of(histograms, blinded_regions(config)),
+    )
     if full is not None:
         paths = [folder / f"{name}.json" for name in RESULTS]
         write_stamp(folder, full, [path for path in paths if path.exists()])
@@ -284,7 +285,9 @@ def _statistics_key(spec: StatisticsSpec, key: Key, expected_only: bool) -> Key:
         spec, channels=tuple(replace(one, label="", axis_label="") for one in spec.channels)
     )
     model = {f"{one.name} of the model": getattr(unlabelled, one.name) for one in fields(spec)}
-    return make_key("statistics", histograms=key.digest, expected_only=expected_only, **model)
+    # Labels are taken as they are today.
+    histograms = key.without("labels").digest
+    return make_key("statistics", histograms=histograms, expected_only=expected_only, **model)
 
 
 def _load(folder: Path, spec: StatisticsSpec) -> StatisticsResult:
@@ -308,7 +311,7 @@ def forget_other_statistics(output_manager: OutputDirectoryManager, key: Key | N
     if not folder.is_dir():
         return
     stored = read_key(folder)
-    same = None if key is None else make_key("statistics", histograms=key.digest)
+    same = None if key is None else make_key("statistics", histograms=key.without("labels").digest)
     if stored and same and stored.parts.get("histograms") == same.parts["histograms"]:
         return
     paths = [folder / f"{name}.json" for name in RESULTS]

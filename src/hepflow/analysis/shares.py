@@ -23,7 +23,7 @@ from hepflow.luminosity import (
     processed_blocks,
     read_blocks,
 )
-from hepflow.records import Dataset, Ledger
+from hepflow.records import Dataset, Ledger, WorkItem
 from hepflow.schema import Config
 from hepflow.storage import file_stamp, private_folder, read_part, sha256_file, write_part
 
@@ -45,6 +45,16 @@ class BlockTask:
     def label(self) -> str:
         """For messages."""
         return f"{self.dataset}: {self.file}"
+
+    @property
+    def stage(self) -> str:
+        """For records of failures."""
+        return "luminosity"
+
+    @property
+    def work(self) -> WorkItem:
+        """The file as a whole."""
+        return WorkItem(self.dataset, self.file, self.tree, 0, 0, "")
 
 
 def find_blocks(task: BlockTask) -> FileBlocks:

@@ -24,6 +24,7 @@ from hepflow.functors import call
 from hepflow.normalisation import event_weights, generator_weights
 from hepflow.records import NOMINAL, Dataset, Ledger, PartCounts, Variation
 from hepflow.schema import Correction, GhostObservable, GoodObjectMask, Systematic
+from hepflow.skimming import Skim
 from hepflow.sources import applies
 from hepflow.variations import mask_object, place_of, systematic_value
 
@@ -52,6 +53,11 @@ def file_facts(parts: Iterable[Mapping[str, Any]]) -> Ledger:
     return Ledger(file_events=events, runs_sums=runs, files_expected=files)
 
 
+def files_known(skims: Iterable[Skim]) -> Ledger:
+    """What is known about the files of all skims, as a ledger without parts and losses."""
+    return Ledger.merged([skim.files for skim in skims])
+
+
 def item_key_of(metadata: Mapping[str, Any]) -> tuple[str, str, int, int]:
     """What makes the part of this metadata unique within a run, as `PartCounts.item_key`."""
     return (metadata["dataset"], metadata["file"], metadata["entrystart"], metadata["entrystop"])
@@ -66,6 +72,7 @@ def _counts_of(metadata: Mapping[str, Any]) -> PartCounts:
         nevts=metadata["part_nevts"],
         sum_weights=metadata["part_sum_weights"],
         sum_signs=metadata.get("part_sum_signs", math.nan),
+        repeated=metadata.get("part_repeated", 0),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,16 @@ from hepflow.analysis.filling import parts_left
 from hepflow.analysis.filling_keys import STAGE, filling_keys, joined_key
 from hepflow.analysis.shares import table_digest
 from hepflow.analysis.spec import AnalysisSpec
-from hepflow.analysis.steps import ledger_of
+from hepflow.analysis.steps import file_facts, files_known, ledger_of
 from hepflow.datasets import luminosity_by_year
 from hepflow.errors import MissingArtifact, StorageError
+from hepflow.execution.isolation import Range
 from hepflow.histograms import LOSSLESS_FILE, read_histograms
 from hepflow.keys import Key, changed_parts, make_key
 from hepflow.records import HistogramSet, Ledger
 from hepflow.schema import Config, General
-from hepflow.skimming import Skim
+from hepflow.skimming import AnyPart, Skim
+from hepflow.skimming.losses import ItemKey, admit
 from hepflow.stamps import read_key
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ def stored_histograms(
     ------
     MissingArtifact
         If they are not there.
+    IncompleteInput
+        If a dataset lost more than ``execution.missing_limit`` admits by now.
     StorageError
         If they do not fit the configuration or the skims.
     """
@@ -75,6 +79,7 @@ def stored_histograms(
         raise MissingArtifact(f"{why}, but {path} is not there. Fill histograms first.")
     stored = read_key(folder)
     found = read_histograms(path)
+    admit(found.ledger.losses, found.ledger, analysis.config.execution)
     if stored is None:
         _log.warning("histograms: %s does not say what it was made from", path)
         return found, None
@@ -101,18 +106,42 @@ def _changed_since(
     parts = [part for name in sorted(skims) for part in skims[name].parts]
     # What could not be filled is known from the stored histograms only.
     unfilled = [loss for loss in found.ledger.losses if loss.stage == STAGE]
-    if parts and unfilled:
-        parts = parts_left(unfilled, parts, spec.datasets, config.execution.on_missing)
+    pieces = pieces_of(parts, found.ledger)
+    if pieces:
+        parts = parts_left(analysis, parts, pieces, unfilled)
     today = joined_key(filling_keys(analysis, parts))
     harmless = {"labels"} if parts else {"labels", "filled", "ledger", "skim"}
     losses = [loss for name in sorted(skims) for loss in skims[name].lost]
-    counted = ledger_of(part.metadata for part in parts) if parts else found.ledger
-    ledger = counted.with_losses([*losses, *unfilled])
+    counted = _counted(parts, found.ledger) if parts else found.ledger
+    ledger = counted.with_losses([*losses, *unfilled]) + files_known(skims.values())
     key = normalised_key(config, spec, today, ledger, found.rescaled)
     changed = set(changed_parts(normalised, key))
     if filled is not None and ("filled" in changed):
         changed = (changed - {"filled"}) | set(changed_parts(filled, today))
     return sorted(changed - harmless)
+
+
+def pieces_of(parts: Sequence[AnyPart], ledger: Ledger) -> dict[ItemKey, tuple[Range, ...]]:
+    """Entry ranges of a ledger that stand for parts which it does not hold as a whole."""
+    ranges: dict[tuple[str, str], list[Range]] = {}
+    for dataset, file, start, stop in sorted(ledger.parts):
+        ranges.setdefault((dataset, file), []).append((start, stop))
+    return {
+        (dataset, file, first, end): tuple(
+            one for one in ranges.get((dataset, file), ()) if first <= one[0] and one[1] <= end
+        )
+        for dataset, file, first, end in (part.item.item_key for part in parts)
+        if (dataset, file, first, end) not in ledger.parts
+    }
+
+
+def _counted(parts: Sequence[AnyPart], stored: Ledger) -> Ledger:
+    """Counts of parts; of those that are read live as they were when they were filled."""
+    counted = [part for part in parts if "part_sum_weights" in part.metadata]
+    live = [part.item.item_key for part in parts if "part_sum_weights" not in part.metadata]
+    facts = file_facts(part.metadata for part in parts)
+    there = Ledger(parts={key: stored.parts[key] for key in live if key in stored.parts})
+    return ledger_of(part.metadata for part in counted) + there + facts
 
 
 def why_not(general: General, switch: str) -> str:

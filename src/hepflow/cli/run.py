@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,15 +74,28 @@ def run_chain(
 
     from hepflow import pipeline
     from hepflow.execution.worker import collect_less_often
+    from hepflow.failed import Invocation
 
     collect_less_often()
-    from hepflow.cli.summary import show_cutflows, show_stages, show_summary, summarise
+    from hepflow.cli.summary import (
+        show_cutflows,
+        show_input,
+        show_stages,
+        show_summary,
+        summarise,
+    )
 
-    result = pipeline.run(configured, chosen)
+    folder = str(Path(sys.argv[0]).resolve().parent)
+    script = folder if config and sys.path[:1] == [folder] else ""
+    invocation = Invocation.here(
+        prog, options.config, options.analysis, overrides, script_dir=script
+    )
+    result = pipeline.run(configured, chosen, invocation=invocation)
     cpu_seconds = sum(os.times()[:4])  # own and of the workers, which have ended
     summary = summarise(result, cpu_seconds, time.perf_counter() - began)
     if options.json != "-":  # standard output is for the JSON then
         show_cutflows(result)
         show_stages(result)
+        show_input(result)
     show_summary(summary, options.json)
     return result.exit_status

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from hepflow.cli.endings import say
 from hepflow.cli.output import show
+from hepflow.records import percent
+from hepflow.remote import shown
 
 if TYPE_CHECKING:
     from hepflow.pipeline import RunResult
-    from hepflow.records import FitResult, LimitResult
+    from hepflow.records import Account, FitResult, LimitResult
 
 _LOST_SHOWN = 5
+_REASONS = 3
 
 
 def summarise(result: RunResult, cpu_seconds: float, wall_seconds: float) -> dict[str, Any]:
@@ -37,6 +40,7 @@ def summarise(result: RunResult, cpu_seconds: float, wall_seconds: float) -> dic
         "problems": list(result.problems),
         "remarks": list(result.remarks),
         "losses": [asdict(one) for one in result.losses],
+        "input": [one.to_json() for one in result.ledger.accounts()],
         "expected_only": result.expected_only,
         "limit": _limit(result.limit),
         "fit": _fit(result.fit),
@@ -81,6 +85,59 @@ def show_cutflows(result: RunResult) -> None:
             )
 
 
+def show_input(result: RunResult) -> None:
+    """Show what became of each dataset that was not processed completely, if there is one."""
+    accounts = result.ledger.accounts()
+    missing = [one for one in accounts if not one.complete]
+    if not missing:
+        return
+    from hepflow.logging import print_table
+
+    others = len(accounts) - len(missing)
+    caption = f"{others} other datasets are complete" if others > 1 else "the other one is complete"
+    print_table(
+        "Incomplete input",
+        ("dataset", "whole files", "events", "", "lost", "left out", "why it is lost"),
+        [_row(one) for one in missing],
+        right=("whole files", "events", ""),
+        caption=caption if others else None,
+    )
+
+
+def _row(account: Account) -> tuple[str, ...]:
+    """Cells of one dataset; estimates, where files were never opened, bear a tilde."""
+    files = f"{account.files_processed:,} of {account.files_expected:,}"
+    expected = account.expected_estimate
+    about = "~" if account.skipped_unopened or account.failed_unopened else ""
+    of = "unknown" if expected is None else f"{about}{expected:,.0f}"
+    return (
+        account.dataset,
+        files,
+        f"{account.events_processed:,} of {of}",
+        percent(account.fraction),
+        _counted(account.events_failed, account.failed_unopened),
+        _counted(account.events_skipped, account.skipped_unopened),
+        _reasons(account),
+    )
+
+
+def _counted(events: int, files: int) -> str:
+    """Events, and files of which nobody knows how many they hold."""
+    found = [f"{events:,} events"] if events else []
+    found += [f"{files:,} file{'s' if files > 1 else ''}"] if files else []
+    return ", ".join(found)
+
+
+def _reasons(account: Account) -> str:
+    """Why something was lost, the most frequent reason first."""
+    lines = [
+        f"{one.stage}: {one.text}" + (f" ({one.losses} like it)" if one.losses > 1 else "")
+        for one in account.reasons[:_REASONS]
+    ]
+    more = len(account.reasons) - len(lines)
+    return "\n".join([*lines, *([f"and {more} other reasons"] if more else [])])
+
+
 def show_stages(result: RunResult) -> None:
     """Show which stages ran, and why."""
     from hepflow.logging import print_table
@@ -120,7 +177,8 @@ def _lost(losses: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = []
     for one in losses[:_LOST_SHOWN]:
         part = f", {one['entrystart']} to {one['entrystop']}" if one["stage"] != "metadata" else ""
-        lines.append(f"{one['dataset']}: {one['file']}{part} ({one['stage']}: {one['reason']})")
+        where = f"{one['dataset']}: {shown(one['file'])}{part}"
+        lines.append(f"{where} ({one['stage']}: {one['reason']})")
     more = len(losses) - len(lines)
     return [*lines, f"and {more} more, see the report"] if more else lines
 

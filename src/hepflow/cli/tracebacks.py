@@ -17,11 +17,11 @@ def place_in_user_code(error: BaseException) -> str | None:
     None where the last frame that is not a library's is one of hepflow: then the user's
     code did nothing wrong.
     """
-    if isinstance(error, SyntaxError) and error.filename and _is_users(error.filename):
+    if isinstance(error, SyntaxError) and error.filename and is_users(error.filename):
         return f"{_shown(error.filename)}, line {error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     for frame in reversed(frames):
-        if _is_users(frame.filename):
+        if is_users(frame.filename):
             return f"{_shown(frame.filename)}, line {frame.lineno}, in {frame.name}"
         if _is_ours(frame.filename):
             return None
@@ -38,7 +38,8 @@ def _is_ours(filename: str) -> bool:
     return Path(filename).is_relative_to(_OURS)
 
 
-def _is_users(filename: str) -> bool:
+def is_users(filename: str) -> bool:
+    """Whether a file is the user's: not ours, nor of an installed package."""
     path = Path(filename)
     if filename.startswith("<") or _is_ours(filename):
         return False

@@ -85,12 +85,14 @@ class ClusterExecutor:
         *,
         label: str,
         ahead: bool = False,  # noqa: ARG002 - a permission, of which no use is made
+        probe: bool = False,
     ) -> Iterator[Outcome]:
         """Yield the outcome of each item as it completes; see `Executor.map`."""
         everything = list(items)
         payload = make_payload(function)
         pending, unsendable = pickle_items(everything)
-        with self.progress(label, len(everything)) as bar:
+        display = no_progress if probe else self.progress
+        with display(label, len(everything)) as bar:
             for index, failure in unsendable.items():
                 bar.advance(1)
                 yield Outcome(index, everything[index], error=failure)

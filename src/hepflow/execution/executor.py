@@ -12,7 +12,10 @@ from hepflow.execution.inprocess import InProcessExecutor
 from hepflow.execution.outcome import Outcome
 from hepflow.execution.pool import PoolExecutor
 from hepflow.execution.progress import ProgressFactory
+from hepflow.execution.retrying import RetryingExecutor
 from hepflow.logging import progress as show_progress
+
+_RETRIES, _WAIT = 2, 1.0  # further tries of an item, and the pause before the first [s]
 
 
 class Executor(Protocol):
@@ -30,6 +33,7 @@ class Executor(Protocol):
         *,
         label: str,
         ahead: bool = False,
+        probe: bool = False,
     ) -> Iterator[Outcome]:
         """Yield one `Outcome` an item, in the order of completion.
 
@@ -46,6 +50,8 @@ class Executor(Protocol):
         ahead : bool, default False
             Work may start at once, beside what the caller does before it asks for outcomes.
             Small results only: all of them may wait in memory.
+        probe : bool, default False
+            See whether the items work: each is tried only once, without a display.
         """
         ...
 
@@ -109,7 +115,8 @@ def make_executor(
     workers: int | None = None,
     scheduler: str | None = None,
     *,
-    max_retries: int = 2,
+    max_retries: int = _RETRIES,
+    retry_wait: float = _WAIT,  # noqa: ARG001 - of the tries above the executor
     progress: ProgressFactory | None = None,
 ) -> Executor:
     """Return the executor that the configuration's section ``execution`` names.
@@ -125,6 +132,9 @@ def make_executor(
         Address of the cluster's scheduler, ``tcp://host:8786``. Needed by ``dask``.
     max_retries : int, default 2
         How often an item whose worker died is tried again.
+    retry_wait : float, default 1
+        Pause before what failed for a reason that may pass is tried again [s]; see
+        `configured_executor`, which adds these tries.
     progress : callable, optional
         ``progress(label, total)`` gives a context manager with ``advance(n)``.
 
@@ -144,11 +154,13 @@ def make_executor(
 
 
 def configured_executor(arguments: Mapping[str, Any]) -> Executor:
-    """Executor of a configuration, with progress shown on the console.
+    """Executor of a configuration, with retries, and progress shown on the console.
 
     Parameters
     ----------
     arguments : mapping
         ``config.datasets.execution_args``.
     """
-    return make_executor(**arguments, progress=show_progress)
+    inner = make_executor(**arguments, progress=show_progress)
+    retries, wait = arguments.get("max_retries", _RETRIES), arguments.get("retry_wait", _WAIT)
+    return RetryingExecutor(inner, retries, wait)

@@ -8,7 +8,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from hepflow.errors import ExecutionError, HepflowError, InputError, StorageError
 from hepflow.execution.outcome import Outcome
+from hepflow.failed import how_to_replay, keep_failed
 from hepflow.records import Loss
+from hepflow.remote import shown
 from hepflow.schema.execution import OnMissing
 
 _log = logging.getLogger(__name__)
@@ -52,7 +54,7 @@ def raise_failures(failed: Sequence[Outcome], doing: str, *, of: int) -> None:
     kind, told = _told(failed, doing, of)
     kept = of - len(failed)
     tail = f"\n{kept} of {of} finished and are kept; the next run goes on from there."
-    raise kind(told + (tail if kept else ""))
+    raise kind(told + (tail if kept else "") + _command(failed))
 
 
 def settle(
@@ -87,7 +89,8 @@ def settle(
     if policy == "fail" or len(failed) == of or any(map(_of_storage, failed)):
         raise_failures(failed, doing, of=of)
     _, told = _told(failed, doing, of)
-    _log.warning("%s\nexecution.on_missing is %r: %s.", told, policy, _GOES_ON[policy])
+    on = _GOES_ON[policy]
+    _log.warning("%s\nexecution.on_missing is %r: %s.%s", told, policy, on, _command(failed))
     return tuple(sorted(failed, key=lambda one: one.index))
 
 
@@ -139,6 +142,12 @@ def _of_storage(outcome: Outcome) -> bool:
     return outcome.error is not None and isinstance(outcome.error.to_error(), StorageError)
 
 
+def _command(failed: Sequence[Outcome]) -> str:
+    """Keep a record of what failed; the command that does the first again, with a line break."""
+    ordered: list[Outcome] = sorted(failed, key=lambda one: one.index)
+    return how_to_replay(keep_failed(ordered))
+
+
 def _told(failed: Sequence[Outcome], doing: str, of: int) -> tuple[type[HepflowError], str]:
     """Nearest class of the errors, and a text that names all of them."""
     alike: dict[str, list[tuple[Outcome, HepflowError]]] = {}
@@ -156,8 +165,8 @@ def _told(failed: Sequence[Outcome], doing: str, of: int) -> tuple[type[HepflowE
 def _line(group: Sequence[tuple[Outcome, HepflowError]]) -> str:
     """One line for items that failed alike but for numbers: the first, and how many."""
     outcome, error = group[0]
-    text, label = _text(error), getattr(outcome.item, "label", "")
-    where = [label] if label and getattr(outcome.item, "file", label) not in text else []
+    text, label = _text(error), shown(getattr(outcome.item, "label", ""))
+    where = [label] if label and shown(getattr(outcome.item, "file", label)) not in text else []
     others = [f"{len(group) - 1} more like it"] if len(group) > 1 else []
     inside = ", ".join([*where, *others])
     return f"{text} [{inside}]" if inside else text

@@ -33,10 +33,12 @@ class InProcessExecutor:
         *,
         label: str,
         ahead: bool = False,  # noqa: ARG002 - a permission, of which no use is made
+        probe: bool = False,
     ) -> Iterator[Outcome]:
         """Yield the outcome of each item, in order."""
         everything = list(items)
-        with self.progress(label, len(everything)) as bar:
+        display = no_progress if probe else self.progress
+        with display(label, len(everything)) as bar:
             for index, item in enumerate(everything):
                 value, failure, seconds = attempt(functools.partial(function, item))
                 bar.advance(1)

@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 
 from hepflow import errors
 from hepflow.errors import ExecutionError, HepflowError
+from hepflow.remote import is_transient
 
 
 def _has_message_only(kind: Any) -> TypeGuard[type[HepflowError]]:
@@ -27,6 +28,7 @@ class Failure:
     traceback: str  # as Python prints it; empty where no worker could tell
     is_hepflow: bool  # a HepflowError: its message is meant for the user
     worker: int  # process id; 0 where unknown
+    transient: bool = False  # the reason may pass: a network, a busy disk
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
@@ -38,6 +40,7 @@ class Failure:
             traceback="".join(traceback.format_exception(error)),
             is_hepflow=isinstance(error, HepflowError),
             worker=os.getpid(),
+            transient=is_transient(error),
         )
 
     @classmethod

@@ -242,27 +242,31 @@ class PoolExecutor:
         *,
         label: str,
         ahead: bool = False,
+        probe: bool = False,
     ) -> Iterator[Outcome]:
         """Yield the outcome of each item as it completes; see `Executor.map`."""
         if not ahead:
-            return self._lazily(function, items, label)
+            return self._lazily(function, items, label, probe=probe)
         job = _Job.of(function, items, self.max_retries)
         # All results wait to be taken: whoever starts ahead comes for them much later.
         stream = self._stream(job.payload, job.run.next_batch(), depth=0)
         if job.run.pending:
             stream.start()
-        return self._outcomes(job, label, stream)
+        return self._outcomes(job, label, stream, self.progress)
 
     def _lazily(
-        self, function: Callable[[Any], Any], items: Iterable[Any], label: str
+        self, function: Callable[[Any], Any], items: Iterable[Any], label: str, *, probe: bool
     ) -> Iterator[Outcome]:
-        yield from self._outcomes(_Job.of(function, items, self.max_retries), label, None)
+        job = _Job.of(function, items, 0 if probe else self.max_retries)
+        yield from self._outcomes(job, label, None, no_progress if probe else self.progress)
 
-    def _outcomes(self, job: _Job, label: str, started: _Stream | None) -> Iterator[Outcome]:
+    def _outcomes(
+        self, job: _Job, label: str, started: _Stream | None, progress: ProgressFactory
+    ) -> Iterator[Outcome]:
         everything = job.items
         completed = False
         try:
-            with self.progress(label, len(everything)) as bar:
+            with progress(label, len(everything)) as bar:
                 for index, failure in job.unsendable.items():
                     bar.advance(1)
                     yield Outcome(index, everything[index], error=failure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -49,11 +50,16 @@ class Key:
         """
         return cls(stage, {name: stable_hash(value) for name, value in values.items()})
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """Hexadecimal SHA-256 of the stage and all parts."""
         text = json.dumps([self.stage, sorted(self.parts.items())])
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def without(self, *names: str) -> Self:
+        """The same key without some of its parts."""
+        left = {name: digest for name, digest in self.parts.items() if name not in names}
+        return type(self)(self.stage, left)
 
     def to_json(self) -> dict[str, Any]:
         """Plain containers for JSON; `from_json` reads them back."""

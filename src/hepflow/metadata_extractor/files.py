@@ -11,7 +11,7 @@ import numpy as np
 
 from hepflow.errors import MissingBranch, NormalisationError, UnreadableFile, did_you_mean
 from hepflow.events import OpenFile, name_in_file, open_tree
-from hepflow.records import FileInfo
+from hepflow.records import FileInfo, WorkItem
 from hepflow.remote import is_remote, shown
 
 
@@ -26,6 +26,16 @@ class FileTask:
     chunk_size: int
     branch_map: Mapping[str, str] = field(default_factory=dict, hash=False)  # wanted -> in the file
     alternatives: tuple[str, ...] = ()  # further URLs of the same file, tried in turn
+
+    @property
+    def stage(self) -> str:
+        """For records of failures."""
+        return "metadata"
+
+    @property
+    def work(self) -> WorkItem:
+        """The file as a whole."""
+        return WorkItem(self.dataset, self.path, self.tree, 0, 0, "")
 
 
 def inspect_file(task: FileTask) -> FileInfo:

@@ -19,11 +19,16 @@ from hepflow.journal import tell
 from hepflow.metadata_extractor.files import FileTask, inspect_file
 from hepflow.metadata_extractor.shapes import (
     Summary,
+    WorkitemsAsJson,
     build_fileset,
     build_summary,
     build_workitems,
-    workitem_from_json,
-    workitem_to_json,
+)
+from hepflow.metadata_extractor.stored import (
+    MADE_BY,
+    read_fileset,
+    read_summary,
+    read_workitems,
 )
 from hepflow.normalisation import check_runs
 from hepflow.output_manager import OutputDirectoryManager
@@ -31,10 +36,9 @@ from hepflow.records import FileInfo, Loss, WorkItem
 from hepflow.records.ledger import losses_in
 from hepflow.remote import identity, is_remote, shown
 from hepflow.schema.execution import OnMissing
-from hepflow.storage import file_stamp, read_json, write_json
+from hepflow.storage import as_record, file_stamp, read_json, write_json
 
 _log = logging.getLogger(__name__)
-MADE_BY = "metadata generation (general.run_metadata_generation)"
 CACHE_FORMAT = 1
 
 
@@ -186,13 +190,14 @@ class NanoAODMetadataGenerator:
             stored = read_json(path, MADE_BY)
             if stored.get("format") != CACHE_FORMAT:
                 return {}
-            return {key: _info_from_json(info) for key, info in stored["files"].items()}
+            where = str(path)
+            return {key: as_record(FileInfo, one, where) for key, one in stored["files"].items()}
         except (StorageError, AttributeError, KeyError, TypeError, ValueError) as error:
             _log.warning("metadata: %s is not used: %s", path, error)
             return {}
 
     def _remember(self, found: Mapping[FileTask, FileInfo]) -> None:
-        files = {_cache_key(task): asdict(info) for task, info in found.items()}
+        files = {_cache_key(task): info for task, info in found.items()}
         write_json(self._cache_path(), {"format": CACHE_FORMAT, "files": files})
 
     def _check_runs(self, groups: Iterable[Group], infos: Sequence[FileInfo]) -> None:
@@ -206,7 +211,7 @@ class NanoAODMetadataGenerator:
     def _write(self) -> None:
         folder = self.output_manager.get_metadata_dir()
         write_json(folder / "fileset.json", self.fileset)
-        write_json(folder / "workitems.json", [workitem_to_json(one) for one in self.workitems])
+        write_json(folder / "workitems.json", WorkitemsAsJson(self.workitems))
         write_json(folder / "nanoaods.json", self.nanoaods_summary)
         events = sum(one.entrystop - one.entrystart for one in self.workitems)
         _log.info(
@@ -220,11 +225,10 @@ class NanoAODMetadataGenerator:
     def _read_back(self) -> Summary:
         tell("metadata", "read back", "general.run_metadata_generation is off")
         folder = self.output_manager.get_metadata_dir()
-        self.fileset = read_json(folder / "fileset.json", MADE_BY)
+        self.fileset = read_fileset(folder / "fileset.json")
         self.losses = losses_in(self.fileset)
-        items = read_json(folder / "workitems.json", MADE_BY)
-        self.workitems = [workitem_from_json(one) for one in items]
-        self.nanoaods_summary = read_json(folder / "nanoaods.json", MADE_BY)
+        self.workitems = read_workitems(folder / "workitems.json")
+        self.nanoaods_summary = read_summary(folder / "nanoaods.json")
         return self.nanoaods_summary
 
 
@@ -283,8 +287,3 @@ def _cache_key(task: FileTask) -> str:
     names = ",".join(f"{wanted}={theirs}" for wanted, theirs in sorted(task.branch_map.items()))
     known = (task.dataset, path, task.tree, task.weight_branch, task.chunk_size, names)
     return "|".join(str(part) for part in (*known, file_stamp(task.path)))
-
-
-def _info_from_json(data: Mapping[str, Any]) -> FileInfo:
-    steps = tuple((int(start), int(stop)) for start, stop in data["steps"])
-    return FileInfo(**{**data, "steps": steps})

@@ -1,5 +1,6 @@
 """Frozen records that flow between the stages."""
 
+from hepflow.records.accounts import Account, Reason, percent
 from hepflow.records.blinded import Blinded, blind_bins, blind_ranges, is_blind, unseen
 from hepflow.records.dataset import Dataset, FileInfo, WorkItem
 from hepflow.records.histograms import (
@@ -11,13 +12,16 @@ from hepflow.records.histograms import (
     Template,
     fold_flow,
 )
-from hepflow.records.ledger import DatasetTotals, Ledger, Loss, PartCounts
+from hepflow.records.ledger import DatasetTotals, Ledger
+from hepflow.records.missing import check_missing
+from hepflow.records.parts import Loss, PartCounts
 from hepflow.records.prediction import ChannelPrediction, Prediction
 from hepflow.records.results import FitResult, LimitResult, LimitScan, Significance
 from hepflow.records.variation import NOMINAL, Source, Variation
 
 __all__ = [
     "NOMINAL",
+    "Account",
     "Axis",
     "Blinded",
     "Block",
@@ -35,6 +39,7 @@ __all__ = [
     "PartCounts",
     "Prediction",
     "RawHistograms",
+    "Reason",
     "Significance",
     "Source",
     "Template",
@@ -42,7 +47,9 @@ __all__ = [
     "WorkItem",
     "blind_bins",
     "blind_ranges",
+    "check_missing",
     "fold_flow",
     "is_blind",
+    "percent",
     "unseen",
 ]

@@ -4,46 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
-_COMPLETE = 1.0 - 1e-12
-
-
-@dataclass(frozen=True, slots=True)
-class PartCounts:
-    """One entry range of one file that was read to its end, selected events or not."""
-
-    dataset: str
-    file: str
-    entrystart: int
-    entrystop: int
-    nevts: int  # events read
-    sum_weights: float  # generator weights of all events read (data: events)
-    sum_signs: float  # signs of the generator weights of all events read
-
-    @property
-    def item_key(self) -> tuple[str, str, int, int]:
-        """Identity of the entry range; the same range counts once."""
-        return (self.dataset, self.file, self.entrystart, self.entrystop)
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """An entry range that could not be processed, and why."""
-
-    dataset: str
-    file: str
-    entrystart: int
-    entrystop: int
-    reason: str
-    stage: str = ""  # "metadata", "skim" or "histograms"
-    file_nevts: int | None = None  # events in the file; None where it could not be read at all
-
-    @property
-    def item_key(self) -> tuple[str, str, int, int]:
-        """Identity of the entry range, as of `PartCounts`."""
-        return (self.dataset, self.file, self.entrystart, self.entrystop)
+from hepflow.records.accounts import Account, account_of
+from hepflow.records.parts import ItemKey, Loss, PartCounts
 
 
 def losses_in(fileset: Mapping[str, Any]) -> tuple[Loss, ...]:
@@ -68,6 +34,29 @@ class DatasetTotals:
         return self.sum_signs if weight_mode == "sign" else self.sum_weights
 
 
+def files_of(fileset: Mapping[str, Any], summary: Mapping[str, Any]) -> Ledger:
+    """What the metadata step knows about the files of each dataset, as a ledger without parts.
+
+    Parameters
+    ----------
+    fileset, summary
+        Contents of ``fileset.json`` and ``nanoaods.json``.
+    """
+    counts = {key: (one.get("metadata") or {}).get("n_files") for key, one in fileset.items()}
+    events: dict[str, dict[str, int]] = {}
+    sums: dict[str, dict[str, float]] = {}
+    for variations in summary.values():
+        for process in variations.values():
+            for file in process["files"]:
+                events.setdefault(file["dataset"], {})[file["path"]] = file["nevts"]
+                sums.setdefault(file["dataset"], {})[file["path"]] = file["sum_weights"]
+    return Ledger(
+        file_events=events,
+        file_sums=sums,
+        files_expected={key: one for key, one in counts.items() if one is not None},
+    )
+
+
 def _merge_nested(
     left: Mapping[str, Mapping[str, Any]], right: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
@@ -78,7 +67,7 @@ def _merge_nested(
 class Ledger:
     """Parts processed and lost, and what the files of each dataset hold."""
 
-    parts: Mapping[tuple[str, str, int, int], PartCounts] = field(default_factory=dict)
+    parts: Mapping[ItemKey, PartCounts] = field(default_factory=dict)
     losses: tuple[Loss, ...] = ()
     file_events: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     # dataset -> file -> events in the file; the files that were used
@@ -86,6 +75,8 @@ class Ledger:
     # dataset -> file -> sum of generator weights in its Runs tree, where it has one
     files_expected: Mapping[str, int] = field(default_factory=dict)
     # dataset -> files that it has, those left out by max_files included
+    file_sums: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    # dataset -> file -> sum of the generator weights of all its events (data: events)
 
     @classmethod
     def of_parts(cls, parts: Iterable[PartCounts]) -> Ledger:
@@ -100,6 +91,7 @@ class Ledger:
             file_events=_merge_nested(self.file_events, other.file_events),
             runs_sums=_merge_nested(self.runs_sums, other.runs_sums),
             files_expected={**self.files_expected, **other.files_expected},
+            file_sums=_merge_nested(self.file_sums, other.file_sums),
         )
 
     @classmethod
@@ -111,9 +103,10 @@ class Ledger:
         ValueError
             If two of them hold the same entry range.
         """
-        parts: dict[tuple[str, str, int, int], PartCounts] = {}
+        parts: dict[ItemKey, PartCounts] = {}
         losses: dict[Loss, None] = {}
         events: dict[str, dict[str, int]] = {}
+        runs: dict[str, dict[str, float]] = {}
         sums: dict[str, dict[str, float]] = {}
         expected: dict[str, int] = {}
         for one in ledgers:
@@ -124,10 +117,12 @@ class Ledger:
             losses.update(dict.fromkeys(one.losses))
             for dataset, files in one.file_events.items():
                 events.setdefault(dataset, {}).update(files)
-            for dataset, runs in one.runs_sums.items():
-                sums.setdefault(dataset, {}).update(runs)
+            for dataset, found in one.runs_sums.items():
+                runs.setdefault(dataset, {}).update(found)
+            for dataset, found in one.file_sums.items():
+                sums.setdefault(dataset, {}).update(found)
             expected.update(one.files_expected)
-        return cls(parts, tuple(losses), events, sums, expected)
+        return cls(parts, tuple(losses), events, runs, expected, sums)
 
     def with_losses(self, losses: Iterable[Loss]) -> Ledger:
         """The same with these losses, and what they tell about their files."""
@@ -142,64 +137,103 @@ class Ledger:
             file_events=_merge_nested(sizes, self.file_events),
         )
 
+    @cached_property
+    def _by_dataset(self) -> dict[str, list[PartCounts]]:
+        """Parts by dataset, in one pass: there may be a million of them."""
+        found: dict[str, list[PartCounts]] = {}
+        for part in self.parts.values():
+            found.setdefault(part.dataset, []).append(part)
+        return found
+
+    @cached_property
+    def _lost_by_dataset(self) -> dict[str, list[Loss]]:
+        found: dict[str, list[Loss]] = {}
+        for loss in self.losses:
+            found.setdefault(loss.dataset, []).append(loss)
+        return found
+
+    def about(self, dataset: str) -> Ledger:
+        """What is known about the files of one dataset, without parts and losses."""
+        mine = {dataset}
+        return Ledger(
+            file_events={key: self.file_events[key] for key in mine & self.file_events.keys()},
+            runs_sums={key: self.runs_sums[key] for key in mine & self.runs_sums.keys()},
+            files_expected={
+                key: self.files_expected[key] for key in mine & self.files_expected.keys()
+            },
+            file_sums={key: self.file_sums[key] for key in mine & self.file_sums.keys()},
+        )
+
     def datasets(self) -> tuple[str, ...]:
         """Keys of the datasets with at least one part, sorted."""
-        return tuple(sorted({part.dataset for part in self.parts.values()}))
+        return tuple(sorted(self._by_dataset))
 
     def parts_of(self, dataset: str) -> tuple[PartCounts, ...]:
         """Parts of one dataset, sorted by file and entry range."""
-        return tuple(self.parts[key] for key in sorted(self.parts) if key[0] == dataset)
+        return tuple(sorted(self._by_dataset.get(dataset, ()), key=lambda part: part.item_key))
 
     def totals(self, dataset: str) -> DatasetTotals:
-        """Sums over the processed parts of one dataset, in a fixed order."""
-        parts = self.parts_of(dataset)
+        """Sums over the processed parts of one dataset, whatever their order."""
+        parts = self._by_dataset.get(dataset, ())
         return DatasetTotals(
             nevts=sum(part.nevts for part in parts),
             sum_weights=math.fsum(part.sum_weights for part in parts),
             sum_signs=math.fsum(part.sum_signs for part in parts),
         )
 
+    def accounts(self) -> tuple[Account, ...]:
+        """Account of each dataset of which anything is known, sorted by key."""
+        known = (self._by_dataset, self._lost_by_dataset, self.file_events, self.files_expected)
+        return tuple(self.account(key) for key in sorted(set().union(*known)))
+
+    @cached_property
+    def _made_accounts(self) -> dict[str, Account]:
+        return {}
+
+    def account(self, dataset: str) -> Account:
+        """What was expected of a dataset, processed, skipped and lost; made once."""
+        if dataset not in self._made_accounts:
+            self._made_accounts[dataset] = account_of(
+                dataset,
+                self._by_dataset.get(dataset, ()),
+                self._lost_by_dataset.get(dataset, ()),
+                self.file_events.get(dataset, {}),
+                self.file_sums.get(dataset, {}),
+                self.files_expected.get(dataset, 0),
+            )
+        return self._made_accounts[dataset]
+
     def dropped(self) -> tuple[str, ...]:
         """Keys of the datasets that lost something and of which no part is left, sorted."""
-        return tuple(sorted({loss.dataset for loss in self.losses} - set(self.datasets())))
+        return tuple(sorted(self._lost_by_dataset.keys() - self._by_dataset.keys()))
 
     def lost_events(self, dataset: str) -> float:
         """Events of a dataset that were lost.
 
         A file that could not be read counts as many as the others hold on average.
         """
-        sizes = self.file_events.get(dataset, {}).values()
-        mean = sum(sizes) / len(sizes) if sizes else 0.0
-        return sum(
-            mean if loss.file_nevts is None else loss.entrystop - loss.entrystart
-            for loss in self.losses
-            if loss.dataset == dataset
-        )
+        if dataset not in self._lost_by_dataset:
+            return 0.0
+        return self.account(dataset).lost_estimate or 0.0
 
     def incomplete(self, datasets: Iterable[str]) -> dict[str, float]:
         """Those of the datasets that were not processed in full, with the fraction that was."""
-        fractions = {name: self.fraction(name) for name in datasets}
-        return {name: one for name, one in fractions.items() if one < _COMPLETE}
+        accounts = {name: self.account(name) for name in datasets}
+        return {name: one.fraction for name, one in accounts.items() if not one.complete}
 
     def fraction(self, dataset: str) -> float:
-        """Processed part of the dataset: events of the files used times files used."""
-        if self.losses and dataset in self.dropped():
-            return 0.0
-        files = self.file_events.get(dataset, {})
-        expected = sum(files.values())
-        by_events = self.totals(dataset).nevts / expected if expected else 1.0
-        total_files = self.files_expected.get(dataset, 0)
-        by_files = len(files) / total_files if total_files and files else 1.0
-        return by_files * by_events
+        """Processed part of the dataset, by events."""
+        return self.account(dataset).fraction
 
     def to_json(self) -> dict[str, Any]:
         """Plain containers for JSON; `from_json` reads them back."""
         return {
-            "parts": [asdict(self.parts[key]) for key in sorted(self.parts)],
-            "losses": [asdict(loss) for loss in self.losses],
+            "parts": [_plain(self.parts[key]) for key in sorted(self.parts)],
+            "losses": [_plain(loss) for loss in self.losses],
             "file_events": {key: dict(files) for key, files in self.file_events.items()},
             "runs_sums": {key: dict(files) for key, files in self.runs_sums.items()},
             "files_expected": dict(self.files_expected),
+            "file_sums": {key: dict(files) for key, files in self.file_sums.items()},
         }
 
     @classmethod
@@ -212,4 +246,10 @@ class Ledger:
             file_events=data["file_events"],
             runs_sums=data["runs_sums"],
             files_expected=data["files_expected"],
+            file_sums=data["file_sums"],
         )
+
+
+def _plain(one: PartCounts | Loss) -> dict[str, Any]:
+    """Fields as a dict; there may be a million, and `asdict` would look into every value."""
+    return {name: getattr(one, name) for name in one.__slots__}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hepflow.errors import Problem, did_you_mean
+from hepflow.schema.execution import MISSING_LIMIT
 from hepflow.schema.tree import (
     Problems,
     Tree,
@@ -107,6 +108,7 @@ def executors_sensible(tree: Tree) -> Problems:
     if execution.get("on_missing", "fail") != "rescale":
         why = "without execution.on_missing 'rescale'"
         yield from no_effect(section(tree, "general"), "general", {"lumi_table": None}, why)
+        yield from no_effect(execution, "execution", {"missing_limit": MISSING_LIMIT}, why)
 
 
 def switches_sensible(tree: Tree) -> Problems:

@@ -203,4 +203,5 @@ class Datasets(Section):
             "workers": execution.workers,
             "scheduler": execution.scheduler,
             "max_retries": self._config.preprocess.skimming.max_retries,
+            "retry_wait": execution.retry_wait,
         }

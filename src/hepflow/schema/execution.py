@@ -10,6 +10,9 @@ from hepflow.schema.base import Section
 from hepflow.schema.fields import Flag, Number, Text, Whole
 
 OnMissing = Literal["fail", "rescale", "drop_dataset"]
+# Single broken files are common; a twentieth of a dataset is a systematic fault, which may have
+# hit its events unevenly, so that what is left does not stand for the whole.
+MISSING_LIMIT = 0.05
 
 
 class Execution(Section):
@@ -36,4 +39,17 @@ class Execution(Section):
         "fail",
         description="Input that cannot be processed: fail, go on without it (simulation stays "
         "normalised, data needs general.lumi_table), or leave its dataset out",
+    )
+    missing_limit: Number = Field(
+        MISSING_LIMIT,
+        ge=0,
+        le=1,
+        description="Fraction of the events of a dataset that may be lost under on_missing "
+        "'rescale'; above it the run stops",
+    )
+    retry_wait: Number = Field(
+        1.0,
+        ge=0,
+        description="Wait before a failed read is tried again [s]; doubled for each further try, "
+        "60 at most",
     )

@@ -44,7 +44,9 @@ class Skimming(Section):
     tree_name: Text | None = Field(
         None, description="Tree of datasets without their own; default datasets.tree_name"
     )
-    max_retries: Whole = Field(2, ge=0, description="Further tries of a part whose worker died")
+    max_retries: Whole = Field(
+        2, ge=0, description="Further tries where a worker died, or a server or disk was in the way"
+    )
     output: SkimOutput = Field(default_factory=SkimOutput, description="Parts on disk")
 
 

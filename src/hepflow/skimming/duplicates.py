@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from hepflow.errors import InputError, StorageError
 from hepflow.events import EVENT_ID
 from hepflow.execution import Executor, Outcome
 from hepflow.execution.failures import separated, settle
+from hepflow.execution.isolation import Memory, Range, isolate, most_of
 from hepflow.keys import stable_hash
 from hepflow.records import Dataset
 from hepflow.schema.execution import OnMissing
-from hepflow.skimming.losses import without_failed
+from hepflow.skimming.losses import ItemKey, divided, without_failed
 from hepflow.skimming.parts import AnyPart, Ids, PartTask
 from hepflow.skimming.skim import Skim
 from hepflow.skimming.spec import SkimSpec
@@ -120,7 +122,7 @@ def _is_looked_at(dataset: Dataset) -> bool:
 
 def drop_duplicates(
     skims: Mapping[str, Skim],
-    datasets: Mapping[str, Dataset],
+    spec: SkimSpec,
     executor: Executor,
     cache: Path,
     *,
@@ -133,8 +135,8 @@ def drop_duplicates(
     ----------
     skims
         By dataset key.
-    datasets
-        In the order of the configuration: the first one keeps its event.
+    spec
+        With the datasets in the order of the configuration: the first one keeps its event.
     executor
         Where the numbers of the events are read.
     cache
@@ -154,7 +156,8 @@ def drop_duplicates(
     InputError
         If an event is repeated and a dataset that has it is set to ``refuse``.
     """
-    wanted = [name for name, dataset in datasets.items() if _is_looked_at(dataset)]
+    datasets = spec.datasets
+    wanted = [name for name in skims if _is_looked_at(datasets[name])]
     parts = [part for name in wanted for part in skims[name].parts]
     if not parts:
         return dict(skims)
@@ -162,10 +165,10 @@ def drop_duplicates(
     path = private_folder(cache / "duplicates") / f"{stable_hash(settings)}.pkl"
     drops = _stored(path, len(parts)) if reuse else None
     if drops is None:
-        found, failed = _read(parts, executor, policy)
-        if failed:  # an event of what is left out must not take another's place
-            left = without_failed(skims, failed, datasets, policy)
-            return drop_duplicates(left, datasets, executor, cache, reuse=reuse, policy=policy)
+        found, failed, pieces = _read(parts, spec, executor, cache, policy)
+        if pieces:  # an event of what is left out must not take another's place
+            left = without_failed(skims, failed, pieces, spec, policy)
+            return drop_duplicates(left, spec, executor, cache, reuse=reuse, policy=policy)
         drops = _find(parts, found, datasets)
         write_part(path, {"drops": drops})
         forget_oldest(path.parent, _KEPT, keep=[path])
@@ -191,14 +194,19 @@ def _stored(path: Path, n_parts: int) -> list[Integers] | None:
 
 
 def _read(
-    parts: Sequence[AnyPart], executor: Executor, policy: OnMissing
-) -> tuple[list[Ids], tuple[Outcome, ...]]:
-    """Numbers of the events of each part, and the parts that the run goes on without."""
+    parts: Sequence[AnyPart], spec: SkimSpec, executor: Executor, cache: Path, policy: OnMissing
+) -> tuple[list[Ids], tuple[Outcome, ...], dict[ItemKey, tuple[Range, ...]]]:
+    """Numbers of the events of each part; what is lost; what of the failed parts goes on."""
     tasks = [PartTask(part) for part in parts]
     doing = "looking for repeated events"
     done, failed = separated(executor.map(read_ids, tasks, label=doing))
-    lost = settle(failed, doing, of=len(tasks), policy=policy)
-    return [one.value for one in sorted(done, key=lambda one: one.index)], lost
+    failed = [replace(one, item=one.item.live(spec)) for one in failed]
+    most = most_of(failed, of=len(tasks), policy=policy)
+    isolated = isolate(executor, read_ids, failed, Memory(cache / "isolated"), most=most)
+    lost = [one.outcome for one in isolated if one.fails]
+    settled = settle(lost, doing, of=len(tasks), policy=policy)
+    ids = [one.value for one in sorted(done, key=lambda one: one.index)]
+    return ids, settled, divided(failed, isolated, policy)
 
 
 def _find(

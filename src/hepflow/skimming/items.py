@@ -10,6 +10,7 @@ from typing import Any
 
 from hepflow.errors import InputError
 from hepflow.records import WorkItem
+from hepflow.remote import shown
 
 
 def as_workitem(item: Any) -> WorkItem:
@@ -45,7 +46,7 @@ def each_once(items: Iterable[WorkItem]) -> list[WorkItem]:
         same = (left.dataset, left.filename) == (right.dataset, right.filename)
         if same and right.entrystart < left.entrystop:
             raise InputError(
-                f"{left.filename}: the work items {left.entrystart} to {left.entrystop} and "
+                f"{shown(left.filename)}: the work items {left.entrystart} to {left.entrystop} and "
                 f"{right.entrystart} to {right.entrystop} overlap. Give each event once."
             )
     return found

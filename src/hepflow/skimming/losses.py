@@ -12,19 +12,22 @@ from typing import Any
 from hepflow.errors import InputError, StorageError
 from hepflow.execution import Outcome
 from hepflow.execution.failures import left_out, reason
+from hepflow.execution.isolation import Isolated, Range
 from hepflow.keys import Key
-from hepflow.records import Dataset, Loss
+from hepflow.records import Dataset, Ledger, Loss, check_missing
 from hepflow.records.ledger import losses_in
-from hepflow.schema.execution import OnMissing
+from hepflow.schema.execution import Execution, OnMissing
 from hepflow.skimming.manifest import MADE_BY
+from hepflow.skimming.parts import AnyPart
 from hepflow.skimming.skim import Skim
-from hepflow.skimming.spec import STAGE
+from hepflow.skimming.spec import STAGE, SkimSpec
 from hepflow.skimming.totals import Fileset
 from hepflow.storage import read_json, write_json
 
 _log = logging.getLogger(__name__)
 LOST = "lost.json"  # beside the manifest, where parts were lost
 Datasets = Mapping[str, Dataset]
+ItemKey = tuple[str, str, int, int]
 
 
 def lost_before(datasets: Datasets, fileset: Fileset, policy: OnMissing) -> tuple[Loss, ...]:
@@ -81,38 +84,86 @@ def datasets_left(
     return {name: one for name, one in datasets.items() if name in left and name not in gone}
 
 
-def without_failed(
-    skims: Mapping[str, Skim], failed: Iterable[Outcome], datasets: Datasets, policy: OnMissing
-) -> dict[str, Skim]:
-    """Skims without the parts that failed, and of the datasets that go further."""
-    lost = {one.item.part.identity: loss_of(one, one.item.part.metadata, STAGE) for one in failed}
-    parts = {
-        name: [part for part in skim.parts if part.identity not in lost]
-        for name, skim in skims.items()
+def divided(
+    failed: Sequence[Outcome], isolated: Sequence[Isolated], policy: OnMissing
+) -> dict[ItemKey, tuple[Range, ...]]:
+    """Which entry ranges stand for parts that failed: what of them works, if it goes on."""
+    return {
+        whole.item.work.item_key: one.to_do(policy)
+        for whole, one in zip(failed, isolated, strict=True)
     }
+
+
+def rearranged(
+    parts: Iterable[AnyPart], pieces: Mapping[ItemKey, Sequence[Range]], spec: SkimSpec
+) -> list[AnyPart]:
+    """Parts in their order; those with `pieces` as parts of these entry ranges, read live."""
+    found: list[AnyPart] = []
+    for part in parts:
+        ranges = pieces.get(part.item.item_key)
+        if ranges is None:
+            found.append(part)
+        else:
+            live = part.live(spec)
+            found += [live.narrowed(start, stop) for start, stop in ranges]
+    return found
+
+
+def without_failed(
+    skims: Mapping[str, Skim],
+    failed: Iterable[Outcome],
+    pieces: Mapping[ItemKey, Sequence[Range]],
+    spec: SkimSpec,
+    policy: OnMissing,
+) -> dict[str, Skim]:
+    """Skims without what failed of their parts, and of the datasets that go further."""
+    lost = [loss_of(one, one.item.part.metadata, STAGE) for one in failed]
+    parts = {name: rearranged(skim.parts, pieces, spec) for name, skim in skims.items()}
     there = [name for name, mine in parts.items() for _ in mine]
-    left = datasets_left(list(lost.values()), there, datasets, policy)
+    datasets = {name: spec.datasets[name] for name in skims}
+    left = datasets_left(lost, there, datasets, policy)
     return {
         name: Skim(
             name,
             parts[name] if name in left else (),
-            (*skim.lost, *(loss for loss in lost.values() if loss.dataset == name)),
+            (*skim.lost, *(loss for loss in lost if loss.dataset == name)),
         )
         for name, skim in skims.items()
     }
 
 
+def admit(losses: Sequence[Loss], files: Ledger, execution: Execution) -> None:
+    """Make sure that what was lost so far is no more than ``execution.missing_limit`` admits.
+
+    A dataset that is left out as a whole (``drop_dataset``) needs no limit: nothing that is left
+    of it is shown as if it were all.
+
+    Raises
+    ------
+    IncompleteInput
+        If a dataset lost more.
+    """
+    if losses and execution.on_missing == "rescale":
+        check_missing(losses, files.file_events, execution.missing_limit)
+
+
 def with_losses(
-    skims: Mapping[str, Skim], losses: Iterable[Loss], datasets: Datasets
+    skims: Mapping[str, Skim], losses: Iterable[Loss], datasets: Datasets, files: Ledger
 ) -> dict[str, Skim]:
-    """Skims of all datasets that know what is missing in them; one left out has no parts."""
+    """Skims of all datasets that know what is missing in them; one left out has no parts.
+
+    Parameters
+    ----------
+    files
+        What the metadata step knows about all files.
+    """
     lost: dict[str, list[Loss]] = {name: [] for name in datasets}
     for one in losses:
         lost[one.dataset].append(one)
     return {
-        name: Skim(name, skims[name].parts, (*lost[name], *skims[name].lost))
+        name: Skim(name, skims[name].parts, (*lost[name], *skims[name].lost), files.about(name))
         if name in skims
-        else Skim(name, (), lost[name])
+        else Skim(name, (), lost[name], files.about(name))
         for name in datasets
     }
 

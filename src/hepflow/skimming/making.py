@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import functools
+import json
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from hepflow.errors import StorageError
-from hepflow.keys import Key, stable_hash
+from hepflow.keys import Key
 from hepflow.records import PartCounts, WorkItem
 from hepflow.skimming.formats import format_of
 from hepflow.skimming.select import select_events
-from hepflow.skimming.spec import SkimSpec, part_identity
-from hepflow.storage import sha256_file
+from hepflow.skimming.spec import STAGE, SkimSpec
+from hepflow.storage import sha256_bytes, sha256_file
+
+_as_json = json.JSONEncoder().encode
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SkimTask:
     """One part to make."""
 
@@ -33,8 +38,33 @@ class SkimTask:
         """For messages."""
         return f"{self.item.dataset}: {self.file}, {self.item.entrystart} to {self.item.entrystop}"
 
+    @property
+    def stage(self) -> str:
+        """For records of failures."""
+        return STAGE
 
-@dataclass(frozen=True)
+    @property
+    def work(self) -> WorkItem:
+        """The entry range."""
+        return self.item
+
+    @property
+    def entries(self) -> tuple[int, int]:
+        """First entry, and the one after the last."""
+        return self.item.entrystart, self.item.entrystop
+
+    @property
+    def identity(self) -> str:
+        """Digest of the entry range and of what is done with it: it is in the part's name."""
+        return f"{STAGE} {Path(self.path).stem}"
+
+    def narrowed(self, start: int, stop: int) -> Self:
+        """The same work on some of the entries, to try it: it has no part of its own."""
+        item = replace(self.item, entrystart=start, entrystop=stop)
+        return replace(self, item=item, path=f"{self.path}:{start}-{stop}")
+
+
+@dataclass(frozen=True, slots=True)
 class PartRecord:
     """What is known about a part on disk, as its dataset's manifest holds it."""
 
@@ -49,15 +79,24 @@ class PartRecord:
 
 
 def item_identity(item: WorkItem, key: Key) -> str:
-    """Digest of all that the events of a work item depend on; not of how they are kept."""
-    return stable_hash({"key": key.digest, **part_identity(item)})
+    """Digest of all that the events of a work item depend on; not of how they are kept.
+
+    The input is identified by the file's own uuid and the entry range. There may be a million
+    work items: their texts are joined as JSON, in which none can be taken for another.
+    """
+    texts = (key.digest, item.dataset, item.filename, item.fileuuid, item.treename)
+    return sha256_bytes(_as_json([*texts, item.entrystart, item.entrystop]).encode())
 
 
 def part_name(item: WorkItem, key: Key, suffix: str) -> str:
     """File name of a part: readable, and different where anything that it depends on differs."""
     digest = item_identity(item, key)[:16]
-    stem = "".join(c if c.isalnum() or c in "_-" else "_" for c in Path(item.filename).stem)
-    return f"{stem[:60]}_{item.entrystart}-{item.entrystop}_{digest}{suffix}"
+    return f"{_stem(item.filename)}_{item.entrystart}-{item.entrystop}_{digest}{suffix}"
+
+
+@functools.lru_cache(maxsize=16)  # the work items of a file come one after the other
+def _stem(filename: str) -> str:
+    return "".join(c if c.isalnum() or c in "_-" else "_" for c in Path(filename).stem)[:60]
 
 
 def skim_item(spec: SkimSpec, task: SkimTask) -> PartRecord:
@@ -88,6 +127,11 @@ def skim_item(spec: SkimSpec, task: SkimTask) -> PartRecord:
     }
     format_of(path).write(path, events, header)
     return _record(path, task.item, counts, len(events))
+
+
+def probe_item(spec: SkimSpec, task: SkimTask) -> None:
+    """Read and select the entry range of a task, and keep nothing. Raises what `skim_item` does."""
+    select_events(spec, spec.datasets[task.item.dataset], task.item)
 
 
 def _record(

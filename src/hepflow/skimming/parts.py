@@ -15,10 +15,13 @@ from hepflow.events import EVENT, EVENT_ID, with_behaviour
 from hepflow.keys import stable_hash
 from hepflow.records import PartCounts, WorkItem
 from hepflow.skimming.formats import format_of
+from hepflow.skimming.making import item_identity
 from hepflow.skimming.select import select_events
 from hepflow.skimming.spec import SkimSpec
+from hepflow.skimming.totals import item_metadata
 
 Pair = tuple[Any, dict[str, Any]]
+_COUNTED = ("part_sum_weights", "part_sum_signs")  # of the metadata: known after reading
 Ids = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
@@ -36,6 +39,11 @@ class AnyPart(Protocol):
 
         Equal for a part on disk, in any format, and one that is read live.
         """
+        ...
+
+    @property
+    def item(self) -> WorkItem:
+        """Entry range of the input."""
         ...
 
     @property
@@ -63,6 +71,10 @@ class AnyPart(Protocol):
         """The same part without these of its events."""
         ...
 
+    def live(self, spec: SkimSpec) -> LivePart:
+        """The same events, read from the input each time."""
+        ...
+
 
 @dataclass(frozen=True)
 class PartTask:
@@ -81,6 +93,36 @@ class PartTask:
         known = self.part.metadata
         return f"{known['dataset']}: {self.file}, {known['entrystart']} to {known['entrystop']}"
 
+    @property
+    def stage(self) -> str:
+        """For records of failures."""
+        return "duplicates"
+
+    @property
+    def work(self) -> WorkItem:
+        """The entry range, with all that is known of it."""
+        return replace(self.part.item, usermeta=self.part.metadata)
+
+    @property
+    def entries(self) -> tuple[int, int]:
+        """First entry, and the one after the last."""
+        return self.work.entrystart, self.work.entrystop
+
+    @property
+    def identity(self) -> str:
+        """Digest of the part and of what is done with it."""
+        return f"{self.stage} {self.part.identity}"
+
+    def live(self, spec: SkimSpec) -> Self:
+        """The same work on events that are read from the input."""
+        return replace(self, part=self.part.live(spec))
+
+    def narrowed(self, start: int, stop: int) -> Self:
+        """The same work on some of the entries of a part that is read live."""
+        if not isinstance(self.part, LivePart):
+            raise TypeError("only a part that is read from the input can be narrowed: use live()")
+        return replace(self, part=self.part.narrowed(start, stop))
+
 
 @dataclass(frozen=True)
 class Part:
@@ -90,6 +132,7 @@ class Part:
     metadata: dict[str, Any]
     n_selected: int
     identity: str
+    item: WorkItem
     drop: tuple[int, ...] = ()  # events of the file that are left out: they are repeated
 
     def load(self) -> Pair:
@@ -126,7 +169,14 @@ class Part:
             n_selected=self.n_selected - len(drop),
             drop=tuple(map(int, drop)),
             identity=_identity_without(self.identity, drop),
+            metadata={**self.metadata, "part_repeated": len(drop)},
         )
+
+    def live(self, spec: SkimSpec) -> LivePart:
+        """The same events, read from the input each time."""
+        name = self.item.dataset
+        own = replace(spec, datasets={name: spec.datasets[name]})
+        return LivePart(own, self.item, self.metadata, self.identity, self.drop)
 
     def _stored(self, columns: Sequence[str] | None) -> Any:
         events, _ = format_of(self.path).read(Path(self.path), columns)
@@ -148,6 +198,7 @@ class LivePart:
     metadata: dict[str, Any]
     identity: str
     drop: tuple[int, ...] = ()  # selected events that are left out: they are repeated
+    before: int = 0  # entries before the range whose selected events count in `drop`
     n_selected: None = None  # nothing is read before it is asked for
 
     def load(self) -> Pair:
@@ -171,11 +222,12 @@ class LivePart:
             "part_sum_weights": counts.sum_weights,
             "part_sum_signs": counts.sum_signs,
         }
-        return _without(events, self.drop), metadata
+        return _without(events, self._dropped(len(events))), metadata
 
     def read(self, columns: Sequence[str] | None = None) -> Any:  # noqa: ARG002 - as of `Part`
         """Read events with all their columns: the names of records follow from all of them."""
-        return _without(self._select(self.spec, self.item)[0], self.drop)
+        events = self._select(self.spec, self.item)[0]
+        return _without(events, self._dropped(len(events)))
 
     def form(self) -> Any:
         """Awkward form of the events, from an empty entry range."""
@@ -187,17 +239,52 @@ class LivePart:
 
         Nothing else is read than these and what the selection reads.
         """
+        return _ids_of(self._ids_only(self.item), self.item.filename)
+
+    def _ids_only(self, item: WorkItem) -> Any:
         whole = {name for name, field in self.spec.use if field is None}
         branches = {name: kept for name, kept in self.spec.branches.items() if name in whole}
         branches[EVENT] = (*branches.get(EVENT, ()), *EVENT_ID)
         reduced = replace(self.spec, branches=branches)
-        return _ids_of(self._select(reduced, self.item)[0], self.item.filename)
+        return self._select(reduced, item)[0]
 
     def without(self, drop: Sequence[int] | np.ndarray[Any, Any]) -> Self:
         """The same part without these of its selected events."""
         return replace(
-            self, drop=tuple(map(int, drop)), identity=_identity_without(self.identity, drop)
+            self,
+            drop=tuple(map(int, drop)),
+            identity=_identity_without(self.identity, drop),
+            metadata={**self.metadata, "part_repeated": len(drop)},
         )
+
+    def live(self, spec: SkimSpec) -> LivePart:  # noqa: ARG002 - it has its own
+        """The part itself."""
+        return self
+
+    def narrowed(self, start: int, stop: int) -> LivePart:
+        """Some of its entries, as a part of its own."""
+        item = replace(self.item, entrystart=start, entrystop=stop)
+        dataset = self.spec.datasets[item.dataset]
+        identity = item_identity(item, self.spec.key(dataset))
+        known = {name: one for name, one in self.metadata.items() if name not in _COUNTED}
+        before = self.before + start - self.item.entrystart if self.drop else 0
+        return LivePart(
+            self.spec,
+            item,
+            {**known, **item_metadata(item)},
+            _identity_without(identity, self.drop) if self.drop else identity,
+            self.drop,
+            before,
+        )
+
+    def _dropped(self, count: int) -> list[int]:
+        """Positions in its own events of those that are left out."""
+        if not self.before or not self.drop:
+            return list(self.drop)
+        first = self.item.entrystart
+        earlier = replace(self.item, entrystart=first - self.before, entrystop=first)
+        offset = len(self._ids_only(earlier))
+        return [one - offset for one in self.drop if offset <= one < offset + count]
 
     def _select(self, spec: SkimSpec, item: WorkItem) -> tuple[Any, PartCounts]:
         import awkward as ak

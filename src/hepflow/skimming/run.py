@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from hepflow.errors import InputError, StorageError
-from hepflow.execution import Executor, Outcome, configured_executor
-from hepflow.execution.failures import separated, settle
-from hepflow.journal import tell, why_again
-from hepflow.keys import Key
+from hepflow.errors import InputError
+from hepflow.execution import Executor, configured_executor
+from hepflow.execution.isolation import Memory
+from hepflow.journal import tell
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.records import Loss, WorkItem
+from hepflow.records.ledger import files_of
 from hepflow.schema import Config
-from hepflow.schema.execution import OnMissing
 from hepflow.skimming.duplicates import check_id_branches, drop_duplicates
 from hepflow.skimming.formats import FORMATS
 from hepflow.skimming.items import as_workitem, each_once
-from hepflow.skimming.losses import (
-    datasets_left,
-    loss_of,
-    lost_before,
-    read_lost,
-    with_losses,
-    write_lost,
-)
-from hepflow.skimming.making import PartRecord, SkimTask, item_identity, part_name, skim_item
-from hepflow.skimming.manifest import (
-    is_untouched,
-    known_parts,
-    of_other_files,
-    remove_outdated,
-    stored_key,
-    write_manifest,
-)
+from hepflow.skimming.losses import admit, datasets_left, lost_before, with_losses
+from hepflow.skimming.making import item_identity
+from hepflow.skimming.on_disk import Made, Store, make_parts, stored_parts
 from hepflow.skimming.parts import LivePart, Part
 from hepflow.skimming.skim import Skim
 from hepflow.skimming.spec import STAGE, SkimSpec
@@ -50,7 +33,6 @@ from hepflow.skimming.totals import (
     known_totals,
     totals_of,
 )
-from hepflow.storage import remove_stale_temporaries
 
 _log = logging.getLogger(__name__)
 
@@ -98,6 +80,8 @@ def process_workitems_with_skimming(
     HepflowError
         If parts failed and ``execution.on_missing`` is ``fail``; those that finished are kept
         for the next run.
+    IncompleteInput
+        If a dataset lost more than ``execution.missing_limit`` admits.
     InputError
         If a dataset has no work item, or events of data are repeated and that is refused.
     """
@@ -106,6 +90,8 @@ def process_workitems_with_skimming(
     check_id_branches(spec)
     policy = valid.execution.on_missing
     lost = lost_before(spec.datasets, fileset, policy)
+    files = files_of(fileset or {}, nanoaods_summary or {})
+    admit(lost, files, valid.execution)
     items = _items_of(spec, workitems, lost)
     there = datasets_left(lost, (one.dataset for one in items), spec.datasets, policy)
     items = [one for one in items if one.dataset in there]
@@ -121,9 +107,10 @@ def process_workitems_with_skimming(
         complete = {name: skim for name, skim in skims.items() if name not in hurt}
         _tell_differences(complete, nanoaods_summary)
     cache, reuse = output_manager.get_cache_dir(), valid.general.read_from_cache
-    left = {name: there[name] for name in skims}
-    skims = drop_duplicates(skims, left, runner, cache, reuse=reuse, policy=policy)
-    return with_losses(skims, lost, spec.datasets)
+    skims = drop_duplicates(skims, chosen, runner, cache, reuse=reuse, policy=policy)
+    found = with_losses(skims, lost, spec.datasets, files)
+    admit([loss for skim in found.values() for loss in skim.lost], files, valid.execution)
+    return found
 
 
 def _skims_on_disk(
@@ -135,27 +122,25 @@ def _skims_on_disk(
     executor: Executor,
 ) -> tuple[dict[str, Skim], tuple[Loss, ...]]:
     """Skims whose parts are made or read back, and what was lost with it."""
-    keys = {name: spec.key(dataset) for name, dataset in spec.datasets.items()}
-    folders = {name: output_manager.get_dataset_dir(name) for name in spec.datasets}
-    suffix = FORMATS[config.preprocess.skimming.output.format].suffix
-    reuse, policy = config.general.read_from_cache, config.execution.on_missing
-    tasks = [
-        SkimTask(item, str(folders[item.dataset] / _name(item, keys, suffix)), reuse)
-        for item in items
-    ]
+    store = Store(
+        spec=spec,
+        keys={name: spec.key(dataset) for name, dataset in spec.datasets.items()},
+        folders={name: output_manager.get_dataset_dir(name) for name in spec.datasets},
+        suffix=FORMATS[config.preprocess.skimming.output.format].suffix,
+        reuse=config.general.read_from_cache,
+        policy=config.execution.on_missing,
+    )
     if config.general.run_skimming:
-        records, lost = _run(spec, tasks, keys, folders, executor, policy)
+        memory = Memory(output_manager.get_cache_dir() / "isolated")
+        made = make_parts(store, items, executor, memory)
     else:
         tell(STAGE, "read back", "general.run_skimming is off")
-        records, lost = _read_back(tasks, keys, folders, policy)
-    done = {record.counts.item_key for record in records.values()}
-    items = [item for item in items if item.item_key in done]
-    there = datasets_left(lost, (item.dataset for item in items), spec.datasets, policy)
-    return _stored_skims(replace(spec, datasets=there), items, records, keys, fileset), lost
-
-
-def _name(item: WorkItem, keys: Mapping[str, Key], suffix: str) -> str:
-    return part_name(item, keys[item.dataset], suffix)
+        made = stored_parts(store, items)
+    there = datasets_left(
+        made.losses, (item.dataset for item in made.items), spec.datasets, store.policy
+    )
+    skims = _stored_skims(replace(spec, datasets=there), made, store, fileset)
+    return skims, made.losses
 
 
 def _items_of(spec: SkimSpec, workitems: Sequence[Any], lost: Sequence[Loss]) -> list[WorkItem]:
@@ -171,119 +156,16 @@ def _items_of(spec: SkimSpec, workitems: Sequence[Any], lost: Sequence[Loss]) ->
     return items
 
 
-def _run(
-    spec: SkimSpec,
-    tasks: Sequence[SkimTask],
-    keys: Mapping[str, Key],
-    folders: Mapping[str, Path],
-    executor: Executor,
-    policy: OnMissing,
-) -> tuple[dict[str, PartRecord], tuple[Loss, ...]]:
-    """Records by path of parts that were made, or were there; and what was lost."""
-    for folder in folders.values():
-        remove_stale_temporaries(folder)
-    known = known_parts(keys, folders)
-    found = {
-        task.path: known[task.path]
-        for task in tasks
-        if task.reuse and task.path in known and is_untouched(task.path, known[task.path])
-    }
-    todo = [
-        replace(task, sha256=known[task.path].sha256) if task.path in known else task
-        for task in tasks
-        if task.path not in found
-    ]
-    work = functools.partial(skim_item, spec)
-    done, failed = separated(executor.map(work, todo, label="skimming") if todo else ())
-    found |= {outcome.item.path: outcome.value for outcome in done}
-    why = _why(todo, keys, folders)
-    reused = len(tasks) - len(todo) + sum(one.reused for one in found.values())
-    _log.info("skim: %d parts, %d made, %d reused", len(tasks), len(found) - reused, reused)
-    made = reused < len(tasks)
-    tell(STAGE, "ran" if made else "reused", why if made else "nothing it depends on has changed")
-    return found, _settle(tasks, found, keys, folders, failed, policy)
-
-
-def _why(todo: Sequence[SkimTask], keys: Mapping[str, Key], folders: Mapping[str, Path]) -> str:
-    """Why parts are made, of the dataset that comes first."""
-    for task in todo:
-        if not task.reuse:
-            return "general.read_from_cache is off"
-        name = task.item.dataset
-        stored = stored_key(folders[name])
-        if stored is not None and stored.digest == keys[name].digest:
-            return f"{name}: input files or parts of it are new"
-        return f"{name}: {why_again(stored, keys[name])}"
-    return ""
-
-
-def _settle(
-    tasks: Sequence[SkimTask],
-    found: Mapping[str, PartRecord],
-    keys: Mapping[str, Key],
-    folders: Mapping[str, Path],
-    failed: Sequence[Outcome],
-    policy: OnMissing,
-) -> tuple[Loss, ...]:
-    """Write the manifests, judge what failed, and clear away what is outdated."""
-    kept = {}
-    for name, folder in folders.items():
-        mine = [task for task in tasks if task.item.dataset == name]
-        files = {task.file for task in mine}
-        suffix = Path(mine[0].path).suffix
-        kept[name] = [
-            *(found[task.path] for task in mine if task.path in found),
-            *of_other_files(folder, keys[name], files, suffix),
-        ]
-        write_manifest(folder, keys[name], kept[name])
-    lost = tuple(
-        loss_of(one, {"dataset": one.item.item.dataset, **item_metadata(one.item.item)}, STAGE)
-        for one in settle(failed, "skimming", of=len(tasks), policy=policy)
-    )
-    write_lost(folders, keys, lost)
-    for name, records in kept.items():
-        remove_outdated(folders[name], records)
-    return lost
-
-
-def _read_back(
-    tasks: Sequence[SkimTask],
-    keys: Mapping[str, Key],
-    folders: Mapping[str, Path],
-    policy: OnMissing,
-) -> tuple[dict[str, PartRecord], tuple[Loss, ...]]:
-    """Records by path of the stored skim; one that does not fit the configuration is an error."""
-    known = known_parts(keys, folders)
-    wanted = {task.item.item_key: task.path for task in tasks}
-    lost = tuple(
-        one
-        for one in (read_lost(folders, keys) if policy != "fail" else ())
-        if wanted.get(one.item_key, "") not in {"", *known}
-    )
-    gone = {one.item_key for one in lost}
-    tasks = [task for task in tasks if task.item.item_key not in gone]
-    missing = sum(task.path not in known for task in tasks)
-    if missing:
-        raise StorageError(
-            f"general.run_skimming is off, but {missing} of {len(tasks)} parts of the stored skim "
-            "are absent or were made with another selection, other branches, other files or in "
-            "another format. Set general.run_skimming to True."
-        )
-    return {task.path: known[task.path] for task in tasks}, lost
-
-
-def _stored_skims(
-    spec: SkimSpec,
-    items: Sequence[WorkItem],
-    records: Mapping[str, PartRecord],
-    keys: Mapping[str, Key],
-    fileset: Fileset,
-) -> dict[str, Skim]:
+def _stored_skims(spec: SkimSpec, made: Made, store: Store, fileset: Fileset) -> dict[str, Skim]:
     """Skims whose parts are files; totals are over all parts of a dataset."""
-    by_item = {record.counts.item_key: (path, record) for path, record in records.items()}
+    by_item = {record.counts.item_key: (path, record) for path, record in made.records.items()}
+    items: dict[str, list[WorkItem]] = {name: [] for name in spec.datasets}
+    for item in made.items:
+        if item.dataset in items:
+            items[item.dataset].append(item)
     skims = {}
     for name, dataset in spec.datasets.items():
-        mine = [(item, *by_item[item.item_key]) for item in items if item.dataset == name]
+        mine = [(item, *by_item[item.item_key]) for item in items[name]]
         totals = totals_of([record.counts for _, _, record in mine])
         common = common_metadata(dataset, totals, fileset)
         parts = [
@@ -296,7 +178,8 @@ def _stored_skims(
                     "part_sum_signs": record.counts.sum_signs,
                 },
                 n_selected=record.n_selected,
-                identity=item_identity(item, keys[name]),
+                identity=item_identity(item, store.keys[name]),
+                item=item,
             )
             for item, path, record in mine
         ]

@@ -23,6 +23,7 @@ from hepflow.events import (
 from hepflow.functors import as_passed, call
 from hepflow.normalisation import generator_weights
 from hepflow.records import Dataset, PartCounts, WorkItem
+from hepflow.remote import shown
 from hepflow.skimming.spec import SkimSpec
 
 _log = logging.getLogger(__name__)
@@ -97,8 +98,8 @@ def _mask(spec: SkimSpec, events: Any, length: int) -> np.ndarray[Any, np.dtype[
 def _check_same_file(file: OpenFile, item: WorkItem) -> None:
     if item.fileuuid and file.uuid != item.fileuuid:
         raise UnreadableFile(
-            f"{item.filename}: it changed since its metadata was read (uuid {file.uuid}, was "
-            f"{item.fileuuid}). Run the metadata step again."
+            f"{shown(item.filename)}: it changed since its metadata was read (uuid {file.uuid}, "
+            f"was {item.fileuuid}). Run the metadata step again."
         )
 
 

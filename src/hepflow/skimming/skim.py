@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, overload
 
-from hepflow.records import Loss
+from hepflow.records import Ledger, Loss
 from hepflow.skimming.parts import AnyPart, Pair
 
 
@@ -18,12 +18,22 @@ class Skim(Sequence[Pair]):
         What stands for the events. None where the dataset is left out because of its losses.
     lost : tuple of Loss
         Files and entry ranges that could not be processed, here or before.
+    files : Ledger
+        What the metadata step knows about the files of the dataset, those that were lost or not
+        asked for included.
     """
 
-    def __init__(self, dataset: str, parts: Sequence[AnyPart], lost: Sequence[Loss] = ()) -> None:
+    def __init__(
+        self,
+        dataset: str,
+        parts: Sequence[AnyPart],
+        lost: Sequence[Loss] = (),
+        files: Ledger | None = None,
+    ) -> None:
         self.dataset = dataset
         self.parts = tuple(parts)
         self.lost = tuple(lost)
+        self.files = Ledger() if files is None else files
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -34,7 +44,7 @@ class Skim(Sequence[Pair]):
     def __getitem__(self, index: slice) -> Sequence[Pair]: ...
     def __getitem__(self, index: int | slice) -> Pair | Sequence[Pair]:
         if isinstance(index, slice):
-            return Skim(self.dataset, self.parts[index], self.lost)
+            return Skim(self.dataset, self.parts[index], self.lost, self.files)
         return self.parts[index].load()
 
     def __iter__(self) -> Iterator[Pair]:

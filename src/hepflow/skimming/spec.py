@@ -9,7 +9,7 @@ from typing import Any
 from hepflow.datasets import expand_datasets
 from hepflow.events import Branches, branches_of, merge_branches
 from hepflow.keys import Key, make_key
-from hepflow.records import Dataset, WorkItem
+from hepflow.records import Dataset
 from hepflow.schema import Config
 
 STAGE = "skim"
@@ -73,15 +73,3 @@ class SkimSpec:
             branch_map=dict(dataset.branch_map),
             ignore_missing=self.ignore_missing,
         )
-
-
-def part_identity(item: WorkItem) -> dict[str, Any]:
-    """What identifies the input of a part: the file's own uuid and the entry range."""
-    return {
-        "dataset": item.dataset,
-        "file": item.filename,
-        "uuid": item.fileuuid,
-        "tree": item.treename,
-        "entrystart": item.entrystart,
-        "entrystop": item.entrystop,
-    }

@@ -14,15 +14,17 @@ from hepflow.analysis.results import (
     fit_histograms,
     fit_is_expected_only,
     save_histograms,
+    saving_histograms,
 )
 from hepflow.cli.summary import summarise
 from hepflow.errors import WorkspaceError
+from hepflow.journal import recorded, tell
 from hepflow.keys import make_key
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.pipeline import RunResult, problems_of
-from hepflow.records import Axis, Block, HistogramSet, Ledger
-from hepflow.records.ledger import PartCounts
+from hepflow.records import Axis, Block, HistogramSet, Ledger, PartCounts
 from hepflow.schema import Config
+from hepflow.stamps import is_current
 from hepflow.statistics import StatisticsSpec
 from tests.unit.schema.examples import changed
 
@@ -203,6 +205,44 @@ def test_a_named_file_that_is_not_there_is_no_reason_to_generate_one(tmp_path, f
         with pytest.raises(WorkspaceError, match=r"names .*typo\.yaml, which does not exist"):
             step(config, histograms, folders, KEY)
     assert not typo.exists()
+
+
+# -- in which order ------------------------------------------------------------------------
+
+
+def test_what_a_fit_does_not_read_is_written_after_it(tmp_path, folders):
+    config = configured(tmp_path)
+    folder = folders.get_histograms_dir()
+    with recorded() as stages, saving_histograms(config, filled(config), folders, KEY):
+        tell("statistics", "ran", "a test")
+        assert (folders.get_statistics_dir() / "cabinetry_config.yaml").exists()
+        assert not (folder / "histograms.root").exists()
+    assert is_current(folder, KEY)
+    assert [stage.name for stage in stages] == ["normalisation", "statistics"]
+    with recorded() as stages, saving_histograms(config, filled(config), folders, KEY):
+        pass
+    assert [stage.outcome for stage in stages] == ["reused"]
+
+
+@pytest.mark.parametrize("error", [WorkspaceError, ZeroDivisionError, KeyboardInterrupt])
+def test_histograms_are_there_also_where_the_fit_fails(tmp_path, folders, error):
+    config = configured(tmp_path)
+    with pytest.raises(error), saving_histograms(config, filled(config), folders, KEY):
+        raise error("no fit")
+    assert is_current(folders.get_histograms_dir(), KEY)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_own_cabinetry_file_finds_the_histograms_of_this_run(tmp_path, folders, named):
+    own = tmp_path / "own.yaml" if named else folders.get_statistics_dir() / "cabinetry_config.yaml"
+    own.write_text("General: {}\n")
+    changes = {"statistics__cabinetry_config": str(own)} if named else {}
+    config = configured(tmp_path, **changes)
+    folder = folders.get_histograms_dir()
+    with saving_histograms(config, filled(config), folders, KEY):
+        assert is_current(folder, KEY)
+        written = (folder / "histograms.root").stat().st_mtime_ns
+    assert (folder / "histograms.root").stat().st_mtime_ns == written
 
 
 # -- the templates of the fit --------------------------------------------------------------

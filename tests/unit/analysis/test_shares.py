@@ -54,7 +54,7 @@ def config(tmp_path):
         ]
     (tmp_path / "table.json").write_text(json.dumps(TABLE))
     general = {"lumi": LUMI, "lumi_table": str(tmp_path / "table.json")}
-    execution = {"backend": "inprocess", "on_missing": "rescale"}
+    execution = {"backend": "inprocess", "on_missing": "rescale", "missing_limit": 1.0}
     found = tiny_config(tmp_path, datasets, general=general, execution=execution)
     found["preprocess"]["skimming"]["chunk_size"] = 60
     return found
@@ -151,7 +151,7 @@ def test_years_need_lists_of_their_own(config, tmp_path):
 
 
 def test_without_the_policy_the_table_does_nothing(config):
-    config["execution"]["on_missing"] = "drop_dataset"
+    config["execution"] |= {"on_missing": "drop_dataset", "missing_limit": 0.05}
     del config["general"]["lumi_table"]
     found = without_half(config, "2017").fill_histograms()
     assert found.rescaled == {}

@@ -15,6 +15,7 @@ RIGHT = [
     {"general__run_plots_only": True, "statistics": {}},
     {"execution__one_pass": True},
     {"execution__on_missing": "rescale", "general__lumi_table": "lumi.csv"},
+    {"execution__on_missing": "rescale", "execution__missing_limit": 0.2},
     {"execution__on_missing": "drop_dataset", "execution__memory_limit": 0.5},
     {"general__run_skimming": False, "general__run_metadata_generation": False},
     {"general__run_histogramming": False},
@@ -73,6 +74,11 @@ WRONG = [
     (
         {"general__lumi_table": "lumi.csv"},
         "general.lumi_table",
+        "has no effect without execution.on_missing 'rescale'",
+    ),
+    (
+        {"execution__missing_limit": 0.1},
+        "execution.missing_limit",
         "has no effect without execution.on_missing 'rescale'",
     ),
     ({"execution__memory_limit": 0}, "execution.memory_limit", "a number above 0"),

@@ -27,7 +27,7 @@ def config(tmp_path):
     return tiny_config(
         tmp_path,
         toy_inputs(tmp_path / "in"),
-        execution={"backend": "inprocess", "on_missing": "rescale"},
+        execution={"backend": "inprocess", "on_missing": "rescale", "missing_limit": 1.0},
     )
 
 
@@ -66,11 +66,11 @@ def test_a_skim_tells_what_it_lost_also_when_it_is_read_back(config, tmp_path):
     again = skim(config, found)
     assert again["mc__nominal"].lost == lost
     assert again["mc__nominal"].metadata == skims["mc__nominal"].metadata
-    config["execution"]["on_missing"] = "drop_dataset"
+    config["execution"] |= {"on_missing": "drop_dataset", "missing_limit": 0.05}
     dropped = skim(config, found)
     assert list(dropped) == ["mc__nominal", "data"]
     assert (len(dropped["mc__nominal"]), dropped["mc__nominal"].lost) == (0, lost)
-    config["execution"]["on_missing"] = "fail"
+    config["execution"] |= {"on_missing": "fail", "missing_limit": 0.05}
     with pytest.raises(StorageError, match=r"run_skimming is off, but 2 of 4 parts"):
         skim(config, found)
 
@@ -108,7 +108,7 @@ def test_files_that_cannot_be_read_are_told_by_the_metadata(config, tmp_path):
     assert back.losses == found.losses
     assert back.fileset == found.fileset
     assert skim(config, back)["mc__nominal"].lost == found.losses
-    config["execution"]["on_missing"] = "fail"
+    config["execution"] |= {"on_missing": "fail", "missing_limit": 0.05}
     with pytest.raises(InputError, match=r"mc_1\.root: could not be read when the metadata"):
         skim(config, back)
 
@@ -120,7 +120,7 @@ def test_a_dataset_that_lost_all_its_files_is_dropped_or_refused(config, tmp_pat
     found.run()
     with pytest.raises(InputError, match="nothing of mc__nominal could be processed"):
         skim(config, found)
-    config["execution"]["on_missing"] = "drop_dataset"
+    config["execution"] |= {"on_missing": "drop_dataset", "missing_limit": 0.05}
     skims = skim(config, found)
     assert len(skims["mc__nominal"]) == 0
     assert len(skims["mc__nominal"].lost) == 2

@@ -51,7 +51,7 @@ def made_and_reused(caplog):
 
 @pytest.fixture
 def log(caplog):
-    caplog.set_level(logging.INFO, logger="hepflow.skimming.run")
+    caplog.set_level(logging.INFO, logger="hepflow.skimming")
     return caplog
 
 

@@ -1,0 +1,247 @@
+"""Make the parts of a skim on disk, or find those that are there."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hepflow.errors import StorageError
+from hepflow.execution import Executor, Outcome
+from hepflow.execution.failures import separated, settle
+from hepflow.execution.isolation import Memory, Range, isolate, most_of
+from hepflow.journal import tell, why_again
+from hepflow.keys import Key
+from hepflow.records import Loss, WorkItem
+from hepflow.schema.execution import OnMissing
+from hepflow.skimming.losses import loss_of, read_lost, write_lost
+from hepflow.skimming.making import PartRecord, SkimTask, part_name, probe_item, skim_item
+from hepflow.skimming.manifest import (
+    is_untouched,
+    known_parts,
+    of_other_files,
+    remove_outdated,
+    stored_key,
+    write_manifest,
+)
+from hepflow.skimming.spec import STAGE, SkimSpec
+from hepflow.skimming.totals import item_metadata
+from hepflow.storage import remove_stale_temporaries
+
+_log = logging.getLogger(__name__)
+_DOING = "skimming"
+_NOTHING_NEW = "nothing it depends on has changed"
+Records = dict[str, PartRecord]  # by path
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where parts lie, and what they are made with."""
+
+    spec: SkimSpec
+    keys: Mapping[str, Key]  # by dataset
+    folders: Mapping[str, Path]  # by dataset
+    suffix: str  # of parts: their format
+    reuse: bool
+    policy: OnMissing
+
+    def task(self, item: WorkItem) -> SkimTask:
+        """Work for one part."""
+        name = part_name(item, self.keys[item.dataset], self.suffix)
+        return SkimTask(item, str(self.folders[item.dataset] / name), self.reuse)
+
+
+@dataclass(frozen=True)
+class Made:
+    """Parts that are there."""
+
+    items: tuple[WorkItem, ...]  # one each; what was lost is cut out of them
+    records: Records
+    losses: tuple[Loss, ...]
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """What became of some work."""
+
+    records: Records  # of parts that were there, or were made
+    failed: list[Outcome]
+    todo: list[SkimTask]  # what a worker looked at
+    reused: int  # parts that were there
+
+
+def make_parts(store: Store, items: Sequence[WorkItem], executor: Executor, memory: Memory) -> Made:
+    """Make the parts that are not there.
+
+    An entry range that fails is narrowed down to what is at fault in it. What is beside that is
+    made into parts of its own, unless the run stops or leaves the dataset out because of it.
+
+    Raises
+    ------
+    HepflowError
+        If something fails that the policy does not admit; what was made is kept.
+    """
+    for folder in store.folders.values():
+        remove_stale_temporaries(folder)
+    known = known_parts(store.keys, store.folders)
+    tasks = [store.task(item) for item in items]
+    first = _attempt(store, tasks, known, executor)
+    records, failed, reused = first.records, first.failed, first.reused
+    if failed:
+        probe = functools.partial(probe_item, store.spec)
+        most = most_of(failed, of=len(tasks), policy=store.policy)
+        isolated = isolate(executor, probe, failed, memory, most=most)
+        more = [
+            store.task(replace(whole.item.item, entrystart=start, entrystop=stop))
+            for whole, one in zip(failed, isolated, strict=True)
+            for start, stop in one.to_do(store.policy)
+        ]
+        gone = {one.item.path for one in failed}
+        tasks = [*(task for task in tasks if task.path not in gone), *more]
+        second = _attempt(store, more, known, executor)
+        records, reused = {**records, **second.records}, reused + second.reused
+        failed = [*(one.outcome for one in isolated if one.fails), *second.failed]
+    _tell(store, first.todo, len(records), reused, ran=reused < len(items))
+    bad = [one.item.item for one in first.failed]
+    pieces = [
+        record
+        for path, record in known.items()
+        if path not in records and any(_is_of(record, item) for item in bad)
+    ]
+    losses = _settle(store, tasks, records, failed, pieces)
+    kept = sorted(task.item for task in tasks if task.path in records)
+    return Made(tuple(kept), records, losses)
+
+
+def _attempt(
+    store: Store, tasks: Sequence[SkimTask], known: Mapping[str, PartRecord], executor: Executor
+) -> _Attempt:
+    found = {
+        task.path: known[task.path]
+        for task in tasks
+        if task.reuse and task.path in known and is_untouched(task.path, known[task.path])
+    }
+    todo = [
+        replace(task, sha256=known[task.path].sha256) if task.path in known else task
+        for task in tasks
+        if task.path not in found
+    ]
+    work = functools.partial(skim_item, store.spec)
+    done, failed = separated(executor.map(work, todo, label=_DOING) if todo else ())
+    looked_at = {outcome.item.path: outcome.value for outcome in done}
+    reused = len(found) + sum(one.reused for one in looked_at.values())
+    return _Attempt(found | looked_at, failed, todo, reused)
+
+
+def _tell(store: Store, todo: Sequence[SkimTask], there: int, reused: int, *, ran: bool) -> None:
+    _log.info("skim: %d parts, %d made, %d reused", there, there - reused, reused)
+    tell(STAGE, *(("ran", _why(store, todo)) if ran else ("reused", _NOTHING_NEW)))
+
+
+def _why(store: Store, todo: Sequence[SkimTask]) -> str:
+    """Why parts are made, of the dataset that comes first."""
+    for task in todo:
+        if not task.reuse:
+            return "general.read_from_cache is off"
+        name = task.item.dataset
+        stored = stored_key(store.folders[name])
+        if stored is not None and stored.digest == store.keys[name].digest:
+            return f"{name}: input files or parts of it are new"
+        return f"{name}: {why_again(stored, store.keys[name])}"
+    return ""
+
+
+def _settle(
+    store: Store,
+    tasks: Sequence[SkimTask],
+    records: Records,
+    failed: Sequence[Outcome],
+    pieces: Sequence[PartRecord],
+) -> tuple[Loss, ...]:
+    """Write the manifests, judge what failed, and clear away what is outdated.
+
+    What of a failed part is known to work stays in the manifest (`pieces`): another policy may
+    take it.
+    """
+    mine: dict[str, list[SkimTask]] = {name: [] for name in store.folders}
+    for task in tasks:
+        mine[task.item.dataset].append(task)
+    kept = {}
+    for name, folder in store.folders.items():
+        files = {task.file for task in mine[name]}
+        files |= {one.item.file for one in failed if one.item.item.dataset == name}
+        kept[name] = [
+            *(records[task.path] for task in mine[name] if task.path in records),
+            *of_other_files(folder, store.keys[name], files, store.suffix),
+            *(one for one in pieces if one.counts.dataset == name),
+        ]
+        write_manifest(folder, store.keys[name], kept[name])
+    of = len({task.path for task in tasks} | {one.item.path for one in failed})
+    lost = tuple(
+        loss_of(one, {"dataset": one.item.item.dataset, **item_metadata(one.item.item)}, STAGE)
+        for one in settle(failed, _DOING, of=of, policy=store.policy)
+    )
+    write_lost(store.folders, store.keys, lost)
+    for name, there in kept.items():
+        remove_outdated(store.folders[name], there)
+    return lost
+
+
+def stored_parts(store: Store, items: Sequence[WorkItem]) -> Made:
+    """Parts of the stored skim; what was lost when it was made is known from then.
+
+    Raises
+    ------
+    StorageError
+        If the stored skim does not fit the configuration.
+    """
+    known = known_parts(store.keys, store.folders)
+    lost = read_lost(store.folders, store.keys) if store.policy != "fail" else ()
+    pieces = _by_file(one for path, one in known.items() if path.endswith(store.suffix))
+    losses: list[Loss] = []
+    kept: list[WorkItem] = []
+    missing = 0
+    for item in items:
+        if store.task(item).path in known:
+            kept.append(item)
+            continue
+        inside = [one for one in pieces.get((item.dataset, item.filename), ()) if _in(one, item)]
+        mine = [one for one in lost if one.item_key[:2] == item.item_key[:2]]
+        mine = [one for one in mine if _in((one.entrystart, one.entrystop), item)]
+        covered = sum(stop - start for start, stop in inside)
+        covered += sum(one.entrystop - one.entrystart for one in mine)
+        if covered != item.entrystop - item.entrystart or not (inside or mine):
+            missing += 1
+            continue
+        kept += [replace(item, entrystart=start, entrystop=stop) for start, stop in inside]
+        losses += mine
+    if missing:
+        raise StorageError(
+            f"general.run_skimming is off, but {missing} of {len(items)} parts of the stored skim "
+            "are absent or were made with another selection, other branches, other files or in "
+            "another format. Set general.run_skimming to True."
+        )
+    wanted = {store.task(item).path for item in kept}
+    records = {path: record for path, record in known.items() if path in wanted}
+    return Made(tuple(kept), records, tuple(losses))
+
+
+def _by_file(records: Iterable[PartRecord]) -> dict[tuple[str, str], list[Range]]:
+    """Entry ranges that were made, by dataset and file, in order."""
+    found: dict[tuple[str, str], list[Range]] = {}
+    for one in records:
+        place = (one.counts.dataset, one.counts.file)
+        found.setdefault(place, []).append((one.counts.entrystart, one.counts.entrystop))
+    return {place: sorted(ranges) for place, ranges in found.items()}
+
+
+def _is_of(record: PartRecord, item: WorkItem) -> bool:
+    counts = record.counts
+    same = (counts.dataset, counts.file) == (item.dataset, item.filename)
+    return same and _in((counts.entrystart, counts.entrystop), item)
+
+
+def _in(entries: Range, item: WorkItem) -> bool:
+    return item.entrystart <= entries[0] and entries[1] <= item.entrystop
