@@ -130,15 +130,24 @@ def _wait(ready: Callable[[], bool], ended: Callable[[], bool], log: Path) -> No
 
 
 @contextlib.contextmanager
-def http_server(folder: Path) -> Iterator[str]:
-    """HTTP with byte ranges and a page that lists the folder, by aiohttp."""
+def http_server(folder: Path, busy: Callable[[str], bool] | None = None) -> Iterator[str]:
+    """HTTP with byte ranges and a page that lists the folder, by aiohttp.
+
+    Where `busy` says so of a path, the server answers that it has no time (503).
+    """
     from aiohttp import web
+
+    @web.middleware
+    async def answer(request: Any, handler: Any) -> Any:
+        if busy is not None and busy(request.path):
+            raise web.HTTPServiceUnavailable
+        return await handler(request)
 
     ready = threading.Event()
     started: list[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def serve() -> None:
-        app = web.Application()
+        app = web.Application(middlewares=[answer])
         app.router.add_static("/", folder, show_index=True)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()

@@ -118,6 +118,39 @@ def test_histograms_equal_those_of_the_same_files_here(
     assert {one["filename"].startswith(f"{url}/") for one in files} == {True}
 
 
+@pytest.mark.parametrize("stage", ["metadata", "skim"])
+def test_a_server_that_is_busy_is_asked_again(tmp_path, folder, local, stage, monkeypatch, capsys):
+    place = prepare(tmp_path / "analysis", folder)
+    left = {"metadata": 0, "skim": 0}
+    now = ["metadata"]
+
+    def busy(path: str) -> bool:
+        left[now[0]] -= path == "/background_1.root"
+        return path == "/background_1.root" and left[now[0]] >= 0
+
+    here = Here(place, monkeypatch, capsys)
+    with http_server(folder, busy) as url:
+        everywhere(place, url)
+        if stage == "skim":
+            assert here.run("--general.run_histogramming=false", "--general.analysis=skip")[0] == 0
+            shutil.rmtree(place / "out" / "skimmed")
+        now[0] = stage
+        left[stage] = 2
+        status, told = here.run("--execution.retry_wait=0.01")
+        assert status == 0, told
+        assert "failed in a way that may pass" in told
+        assert "tried again in 0.01 s (1 of 2)" in told
+        assert_same_templates(templates(place), local)
+        # one that stays busy is a failure, told with its file; the others are kept
+        left[stage] = 10**6
+        monkeypatch.setattr("hepflow.execution.retrying.time.sleep", lambda _: None)
+        status, told = here.run("--general.read_from_cache=false")
+    assert status != 0
+    assert "tried again in 2 s (2 of 2)" in told
+    assert f"{url}/background_1.root" in told
+    assert "Traceback" not in told
+
+
 @pytest.mark.parametrize("kind", ["xrootd"])
 def test_worker_processes_read_from_servers_too(tmp_path, folder, local, kind, monkeypatch):
     place = prepare(tmp_path / "analysis", folder)
