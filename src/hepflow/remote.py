@@ -40,7 +40,10 @@ _SILENT: Final = (
     r"|Invalid address|ServerDisconnected|Socket|Operation expired|Timeout"
 )
 _CUT: Final = r"expected Chunk of length"
-_BUSY: Final = r"\b(429|50[0234]), message|status=(429|50[0234])|SlowDown|ServiceUnavailable|InternalError|TooManyRequests"
+_BUSY: Final = (
+    r"\b(429|50[0234]), message|status=(429|50[0234])|SlowDown|ServiceUnavailable|InternalError"
+    r"|TooManyRequests"
+)
 # Of a local or mounted file system: another try may find it in order.
 _PASSING: Final = frozenset(
     getattr(errno, name)

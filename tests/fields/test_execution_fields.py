@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from hepflow.analysis import AnalysisSpec, EventLoop
-from hepflow.errors import ConfigurationError, ExecutionError, IncompleteInput, UnreadableFile
+from hepflow.errors import ConfigurationError, IncompleteInput, UnreadableFile
 from hepflow.pipeline import run
 from tests.builders import make_skims, observable, write_nano
 from tests.fields.project import (
@@ -117,12 +117,9 @@ def test_a_part_whose_worker_died_is_tried_again(tmp_path):
             "function": die_twice, "use": [("event", "x")], "max_retries": retries,
             "static_kwargs": {"folder": str(folder)},
         }  # fmt: skip
-        if retries:
-            run(config)
-            assert len(list(folder.iterdir())) == 3
-        else:
-            with pytest.raises(ExecutionError, match="the worker process died"):
-                run(config)
+        run(config)
+        # without retries parts of it are tried, and it turns out that nothing is wrong with them
+        assert (len(list(folder.iterdir())) == 3) is bool(retries)
 
 
 class Counting(EventLoop):

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from matplotlib.text import Text
 
 from hepflow.errors import InputError, UnsafeContent
 from hepflow.plotting import (
@@ -11,10 +12,12 @@ from hepflow.plotting import (
     draw_fit,
     draw_scan,
     draw_tasks,
+    fit_tasks,
     histogram_tasks,
     save_figure,
     write_figure,
 )
+from hepflow.plotting.run import make_figure
 from tests.figures.example import Folders, fit, histograms, limit, prediction, spec
 
 SIGNATURES = {".pdf": b"%PDF", ".png": b"\x89PNG"}
@@ -29,6 +32,42 @@ def test_each_observable_is_written_in_both_formats(tmp_path):
     for path in paths:
         assert path.read_bytes().startswith(SIGNATURES[path.suffix])
     assert sorted(tmp_path.rglob("*.tmp")) == []
+
+
+def test_every_kind_of_figure_says_what_its_input_lacks(tmp_path):
+    folders, said = Folders(tmp_path), ["99.2 % of simulation", "without wjets"]
+    tasks = histogram_tasks(histograms(), spec(), folders, remarks=said) + fit_tasks(
+        spec(),
+        folders,
+        fit=fit(),
+        predictions=[prediction("prefit"), prediction("postfit")],
+        limit=limit(),
+        remarks=said,
+    )
+    assert [task.name for task in tasks] == [
+        "m_tt", "prefit_SR", "postfit_SR", "pulls", "correlation", "limit_scan"
+    ]  # fmt: skip
+    for task in tasks:
+        texts = {text.get_text() for text in make_figure(task).findobj(Text)}
+        assert set(said) <= texts, task.name
+
+
+def test_remarks_stay_with_the_files(tmp_path):
+    from PIL import Image
+
+    wanted = spec(formats=("pdf", "png", "svg"), dpi=50)
+    pdf, png, svg = draw_all(histograms(), wanted, Folders(tmp_path), remarks=["99.2 % of data"])
+    with Image.open(png) as image:
+        image.load()
+        assert image.text == {"Description": "99.2 % of data"}
+    assert b"/Keywords (99.2 % of data)" in pdf.read_bytes()
+    assert "<rdf:li>99.2 % of data</rdf:li>" in svg.read_text()
+    pdf, png, svg = draw_all(histograms(), wanted, Folders(tmp_path / "complete"))
+    with Image.open(png) as image:
+        image.load()
+        assert image.text == {}
+    assert b"/Keywords" not in pdf.read_bytes()
+    assert "<rdf:li>" not in svg.read_text()
 
 
 def test_figures_of_the_fit(tmp_path):

@@ -48,6 +48,7 @@ def test_datasets_of_a_process_add_up_and_data_are_counts(histograms):
 def test_the_file_holds_counts_and_weights(histograms, tmp_path):
     stored = json.loads(write_cutflows(histograms, tmp_path, ("50 % of data",)).read_text())
     assert stored["remarks"] == ["50 % of data"]
+    assert stored["input"] == [one.to_json() for one in histograms.ledger.accounts()]
     content = stored["channels"]
     assert list(content) == ["SR", "CR"]
     last = content["SR"]["wjets"][-1]

@@ -76,8 +76,8 @@ def write_cutflows(histograms: HistogramSet, folder: Path, remarks: Sequence[str
     Returns
     -------
     Path
-        The file: ``remarks``, and ``channels`` with channel -> process -> cuts with counts
-        and weights.
+        The file: ``remarks``, ``input`` with what became of each dataset, and ``channels`` with
+        channel -> process -> cuts with counts and weights.
     """
     channels: dict[str, Any] = {
         channel: {
@@ -92,5 +92,7 @@ def write_cutflows(histograms: HistogramSet, folder: Path, remarks: Sequence[str
         for channel in histograms.channels
     }
     path = folder / CUTFLOW_FILE
-    write_json(path, {"remarks": list(remarks), "channels": channels}, sort_keys=False)
+    accounts = [one.to_json() for one in histograms.ledger.accounts()]
+    content = {"remarks": list(remarks), "input": accounts, "channels": channels}
+    write_json(path, content, sort_keys=False)
     return path

@@ -98,7 +98,8 @@ def write_figure(task: FigureTask) -> list[Path]:
     """
     with typesetting(task.name):
         figure = make_figure(task)
-    return save_figure(figure, task.folder, task.name, task.spec.formats, task.spec.dpi)
+    formats, dpi = task.spec.formats, task.spec.dpi
+    return save_figure(figure, task.folder, task.name, formats, dpi, task.remarks)
 
 
 def histogram_tasks(

@@ -56,6 +56,7 @@ def save_figure(
     name: str,
     formats: Sequence[str] = ("pdf", "png"),
     dpi: int = 150,
+    remarks: Sequence[str] = (),
 ) -> list[Path]:
     """Write a figure once in each format.
 
@@ -71,6 +72,9 @@ def save_figure(
         Among ``pdf``, ``png`` and ``svg``.
     dpi : int
         Resolution of PNG.
+    remarks : sequence of str
+        What the figure says about its input; it is written into the files as well, as keywords
+        (PDF, SVG) or description (PNG), so that it stays with them where the margin is cut off.
 
     Returns
     -------
@@ -96,19 +100,21 @@ def save_figure(
         recording = record(figure, dpi)
         for path, form in zip(paths, formats, strict=True):
             with atomic_writer(path) as temporary:
-                Path(temporary).write_bytes(_content(recording, form))
+                Path(temporary).write_bytes(_content(recording, form, remarks))
     return paths
 
 
-def _content(recording: Recording, form: str) -> bytes:
+def _content(recording: Recording, form: str, remarks: Sequence[str]) -> bytes:
     if form == "png":
-        return _png(recording)
+        return _png(recording, remarks)
     buffer = io.BytesIO()
-    recording.figure().savefig(buffer, format=form, dpi=recording.dpi, metadata=_METADATA[form])
+    said = {"Keywords": "; ".join(remarks) if form == "pdf" else list(remarks)} if remarks else {}
+    metadata = _METADATA[form] | said
+    recording.figure().savefig(buffer, format=form, dpi=recording.dpi, metadata=metadata)
     return buffer.getvalue()
 
 
-def _png(recording: Recording) -> bytes:
+def _png(recording: Recording, remarks: Sequence[str]) -> bytes:
     """PNG of a figure: without the search for the best filter, which takes twice its writing.
 
     Figures are flat colours, for which no filter is as good as the best.
@@ -117,9 +123,11 @@ def _png(recording: Recording) -> bytes:
     lines = np.zeros((height, 1 + 4 * width), dtype=np.uint8)  # each starts with its filter, none
     lines[:, 1:] = recording.pixels.reshape(height, 4 * width)
     per_metre = round(dpi / 0.0254)
+    text = b"Description\0\0\0\0\0" + "; ".join(remarks).encode()  # not compressed, any language
     chunks = (
         (b"IHDR", struct.pack(">2I5B", width, height, 8, _RGBA, 0, 0, 0)),
         (b"pHYs", struct.pack(">2IB", per_metre, per_metre, 1)),
+        *([(b"iTXt", text)] if remarks else []),
         (b"IDAT", zlib.compress(lines.data, level=2)),
         (b"IEND", b""),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,7 @@ def run_statistics(
     output_manager: OutputDirectoryManager,
     *,
     expected_only: bool = False,
+    provenance: Mapping[str, Any] | None = None,
 ) -> StatisticsResult:
     """Fit, limit and significance; everything is written to the statistics folder.
 
@@ -119,6 +120,9 @@ def run_statistics(
     expected_only : bool
         Observed data are incomplete, not there or may not be looked at: fit to Asimov data,
         expected limits a priori.
+    provenance : mapping, optional
+        What became of the input, under keys of its own: it is written into every file but the
+        workspace, whose format does not admit it; ``input.json`` lies beside that.
 
     Returns
     -------
@@ -134,26 +138,30 @@ def run_statistics(
         The fit is good, but no limit exists or it does not verify; ``fit.json`` is there.
     """
     folder = output_manager.get_statistics_dir()
-    for name in ("workspace", "fit", "prediction", "limit", "significance"):
+    for name in ("workspace", "input", "fit", "prediction", "limit", "significance"):
         (folder / f"{name}.json").unlink(missing_ok=True)  # nothing of an earlier model stays
     workspace = prepare_workspace(spec, histograms, output_manager, expected_only=expected_only)
+    origin = dict(provenance or {})
+    if origin:
+        write_json(folder / "input.json", origin)
     import_pyhf()
     model, data = load_model(workspace)
     likelihood = Likelihood(model)
     result = fit(likelihood, data, optimizer=spec.optimizer)
-    write_json(folder / "fit.json", result.to_json())
+    write_json(folder / "fit.json", {**result.to_json(), **origin})
     for note in result.notes:
         _log.warning("fit: %s", note)
     shown = None if expected_only else data
     prefit = predict(likelihood, shown, channels=spec.channels)
     postfit = predict(likelihood, shown, result, channels=spec.channels)
-    predictions = {"prefit": prefit.to_json(), "postfit": postfit.to_json()}
-    write_json(folder / "prediction.json", {**predictions, "expected_only": expected_only})
+    predictions: dict[str, Any] = {"prefit": prefit.to_json(), "postfit": postfit.to_json()}
+    predictions |= {"expected_only": expected_only, **origin}
+    write_json(folder / "prediction.json", predictions)
     limit, discovery = _hypothesis_tests(spec, likelihood, data, result, expected_only)
     if limit is not None:
-        write_json(folder / "limit.json", limit.to_json())
+        write_json(folder / "limit.json", {**limit.to_json(), **origin})
     if discovery is not None:
-        write_json(folder / "significance.json", asdict(discovery))
+        write_json(folder / "significance.json", {**asdict(discovery), **origin})
     return StatisticsResult(result, limit, discovery, prefit, postfit, expected_only)
 
 
@@ -197,9 +205,15 @@ def load_statistics(statistics_dir: str | Path) -> StatisticsResult:
     limit, discovery = folder / "limit.json", folder / "significance.json"
     return StatisticsResult(
         fit=result,
-        limit=LimitResult.from_json(read_json(limit, _STEP)) if limit.exists() else None,
-        significance=Significance(**read_json(discovery, _STEP)) if discovery.exists() else None,
+        limit=LimitResult.from_json(_own(LimitResult, limit)) if limit.exists() else None,
+        significance=Significance(**_own(Significance, discovery)) if discovery.exists() else None,
         prefit=Prediction.from_json(predictions["prefit"]),
         postfit=Prediction.from_json(predictions["postfit"]),
         expected_only=predictions["expected_only"],
     )
+
+
+def _own(kind: type[LimitResult | Significance], path: Path) -> dict[str, Any]:
+    """Fields of a result, without what is said about its input."""
+    stored, names = read_json(path, _STEP), {one.name for one in fields(kind)}
+    return {name: value for name, value in stored.items() if name in names}

@@ -63,6 +63,20 @@ def test_writes_everything_and_reads_it_back(folders):
     assert again.postfit.to_json() == result.postfit.to_json()
 
 
+def test_every_file_says_what_became_of_the_input(folders):
+    said = {"remarks": ["50 % of data"], "input": [{"dataset": "data", "fraction": 0.5}]}
+    result = run_statistics(spec(), histograms(signal=0.4), folders, provenance=said)
+    assert names(folders) == FILES | {"input.json"}
+    for name in ("input", "fit", "prediction", "limit", "significance"):
+        stored = json.loads((folders.get_statistics_dir() / f"{name}.json").read_text())
+        assert {key: stored[key] for key in said} == said
+    again = load_statistics(folders.get_statistics_dir())
+    assert again.limit == result.limit
+    assert again.significance == result.significance
+    run_statistics(spec(limit=False, significance=False), histograms(), folders)
+    assert "input.json" not in names(folders)  # of an earlier run
+
+
 def test_json_has_the_keys_of_the_contract(folders):
     run_statistics(spec(), histograms(), folders)
     fit = json.loads((folders.get_statistics_dir() / "fit.json").read_text())
