@@ -25,7 +25,7 @@ PAGE = Path(__file__).resolve().parent / "reference" / "files.md"
 PARTS = ", ".join(f"`{one.suffix}` ({name})" for name, one in FORMATS.items())
 STAMP_KEYS = {
     "key": "`stage`, `digest`, and the digest of each `part` of it",
-    "files": "file -> its size [bytes]",
+    "files": "file -> size [bytes], time of the last change [ns] and SHA-256",
 }
 
 
@@ -44,8 +44,23 @@ ORIGIN = {"remarks": "as in `report/run.json`", "input": "likewise"}
 FILES = (
     File(
         "config/resolved.json",
-        "The configuration as run; a function as `{function: module:name, fingerprint}`",
+        "The configuration as run; a function as `{function: module:name, fingerprint, reads}`, "
+        "where `reads` are the numbers it reads",
         keys=dict.fromkeys(Config.model_fields, ""),
+    ),
+    File(
+        "config/invocation.json",
+        "How the run was started on the command line",
+        keys={
+            "prog": "program",
+            "cwd": "folder",
+            "config": "`module:attribute`",
+            "analysis": "`module:Class`, or null",
+            "overrides": "list of texts",
+            "withheld": "names of overrides with credentials, which are not kept",
+            "script_dir": "folder of the script, where its modules are found",
+        },
+        always=False,
     ),
     File(
         "metadata/fileset.json",
@@ -235,6 +250,12 @@ FILES = (
             "problems": "why not",
         },
     ),
+    File(
+        "report/rates.json",
+        "How fast the stages that ran were, for the estimates of `hepflow plan`",
+        ("stage",),
+        {"count": "files, events, fits or figures", "cpu_seconds": "that they took [s]"},
+    ),
     File("logs/hepflow.log", "Messages; tracebacks of unforeseen errors lie beside it"),
     File(
         "logs/failed/<stage>-<dataset>-<digest>.json",
@@ -281,6 +302,7 @@ made again.
 | `histograms/parts/` | parts that were filled by a run that did not come to its end |
 | `duplicates/` | which events of data stand there twice |
 | `luminosity/` | luminosity blocks of data files, where data is incomplete |
+| `isolated/`, `histograms/isolated/` | which entries failed, to be tried first |
 | `samples/` | built-in samples |
 
 Downloaded corrections and file lists, where a configuration names URLs, lie there as well."""
@@ -328,8 +350,10 @@ def _table(keys: Mapping[str, str]) -> str:
 def _outcome() -> str:
     told = (
         "`--json FILE` (`-` is standard output) writes what the last lines of `hepflow run` say, "
-        "for programs. For `hepflow plan` it is the list of stages: `name`, `what`, `runs`; for "
-        "`hepflow init` the `folder` and its `files`."
+        "for programs. For `hepflow plan` it is the list of stages: `name`, `what`, `runs`, "
+        "`status`, `why`, `pieces`, `work`; for `hepflow why` what the command shows, by name; for "
+        "`hepflow cache` the list of what is kept, removed or damaged; for `hepflow init` the "
+        "`folder` and its `files`."
     )
     return f"{told}\n\n{_table(OUTCOME)}"
 

@@ -24,6 +24,7 @@ from hepflow.metadata_extractor import NanoAODMetadataGenerator
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.plotting import check_colours, warm_up
 from hepflow.provenance import code_state, resolved, software, user_folders
+from hepflow.rates import measured, write_rates
 from hepflow.records import FitResult, Ledger, LimitResult, Loss
 from hepflow.schema import Config
 from hepflow.skimming import Skim, process_workitems_with_skimming
@@ -150,10 +151,13 @@ def run(
     output_manager = make_output_manager(valid)
     output_manager.remove_stale_temporaries()
     changed = write_resolved(valid, output_manager)
+    if invocation is not None:
+        write_json(output_manager.get_config_dir() / "invocation.json", asdict(invocation))
     digests: Mapping[str, str] = {}
     result = None
     with (
         recorded() as stages,
+        measured() as work,
         failure_log(output_manager.get_logs_dir() / "failed", invocation),
         configured_executor(valid.datasets.execution_args) as executor,
     ):
@@ -190,6 +194,7 @@ def run(
         wall_seconds=wall,
     )
     write_provenance(valid, finished, digests, seconds, output_manager)
+    write_rates(output_manager.get_report_dir(), work)
     return finished
 
 

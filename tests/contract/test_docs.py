@@ -40,6 +40,7 @@ def module(name: str):
         ("generate_reference", "reference", "configuration"),
         ("reference_commands", "page", "commands"),
         ("reference_files", "page", "files"),
+        ("reference_errors", "page", "errors"),
     ],
 )
 def test_the_generated_pages_are_up_to_date(script, function, page):

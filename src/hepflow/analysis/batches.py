@@ -8,15 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hepflow import rates
 from hepflow.analysis.event_loop import EventLoop
+from hepflow.analysis.filling_keys import STAGE
 from hepflow.analysis.kept import MOST, forget, keep, kept
 from hepflow.analysis.steps import item_key_of
 from hepflow.errors import StorageError, UserFunctionError
 from hepflow.execution import Executor, Outcome
 from hepflow.histograms import write_raw
-from hepflow.keys import Key, stable_hash
+from hepflow.keys import Key
 from hepflow.records import RawHistograms
 from hepflow.skimming.parts import PartTask
+from hepflow.storage import sha256_bytes
 
 if TYPE_CHECKING:
     from hepflow.analysis.base import Analysis
@@ -66,21 +69,24 @@ def in_batches(tasks: Sequence[FillTask], workers: int) -> list[Batch]:
     """
     total = sum(task.part.n_selected or 0 for task in tasks)
     most = min(_MOST, max(_LEAST, total // (2 * workers)))
-    batches: list[Batch] = []
+    groups: list[list[FillTask]] = []
+    held = 0  # events in the last group
     for task in tasks:
         size = task.part.n_selected
-        last = batches[-1] if batches else None
-        fits = (
+        last = groups[-1][-1].part if groups else None
+        if (
             last is not None
             and size is not None
-            and last.tasks[-1].part.n_selected is not None
-            and last.tasks[-1].part.metadata["dataset"] == task.part.metadata["dataset"]
-            and last.n_events + size <= most
-        )
-        if fits and last is not None:
-            batches[-1] = Batch((*last.tasks, task), last.n_events + (size or 0))
+            and last.n_selected is not None
+            and last.item.dataset == task.part.item.dataset
+            and held + size <= most
+        ):
+            groups[-1].append(task)
+            held += size
         else:
-            batches.append(Batch((task,), size or 0))
+            groups.append([task])
+            held = size or 0
+    batches = [Batch(tuple(one), sum(task.part.n_selected or 0 for task in one)) for one in groups]
     return sorted(batches, key=lambda batch: -batch.n_events)
 
 
@@ -166,7 +172,8 @@ class Keeping:
         ]
 
     def _name(self, batch: Batch) -> str:
-        return stable_hash([self.key.digest, [task.part.identity for task in batch.tasks]])
+        identities = (task.part.identity for task in batch.tasks)
+        return sha256_bytes("\n".join((self.key.digest, *identities)).encode())
 
 
 def fill_all(
@@ -186,6 +193,8 @@ def fill_all(
             again.extend(outcome.item.tasks)
         elif not outcome.ok:
             yield Outcome(outcome.index, outcome.item.tasks[0], error=outcome.error)
+        else:
+            rates.add(STAGE, outcome.item.n_events, outcome.seconds)
     if again:
         alone = [Batch((task,), task.part.n_selected or 0) for task in again]
         for outcome in executor.map(work, alone, label=label):

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+from hepflow import rates
 from hepflow.execution import Executor, Outcome
 from hepflow.execution.failures import raise_failures
 from hepflow.journal import tell
@@ -99,6 +100,7 @@ class Drawing:
             if outcome.ok:
                 task = outcome.item
                 write_stamp(task.folder, _key(task), outcome.value, _stamp_name(task))
+                rates.add("plots", 1, outcome.seconds)
             else:
                 failed.append(outcome)
         self._tell()

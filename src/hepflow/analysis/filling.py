@@ -20,7 +20,7 @@ from hepflow.execution.failures import settle
 from hepflow.execution.isolation import Memory, Range, isolate, most_of
 from hepflow.histograms import read_raw, write_raw
 from hepflow.journal import tell, why_again
-from hepflow.keys import Key, stable_hash
+from hepflow.keys import Key
 from hepflow.records import Loss, RawHistograms
 from hepflow.records.histograms import merge_raw
 from hepflow.schema.execution import OnMissing
@@ -32,6 +32,7 @@ from hepflow.storage import (
     mark_used,
     private_folder,
     remove_stale_temporaries,
+    sha256_bytes,
 )
 
 if TYPE_CHECKING:
@@ -125,10 +126,10 @@ def parts_left(
     """
     config = analysis.config
     left = rearranged(parts, pieces, SkimSpec.from_config(config))
-    there = [part.metadata["dataset"] for part in left]
+    there = [part.item.dataset for part in left]
     policy = config.execution.on_missing
     chosen = datasets_left(losses, there, analysis.spec.datasets, policy)
-    return [part for part in left if part.metadata["dataset"] in chosen]
+    return [part for part in left if part.item.dataset in chosen]
 
 
 def _fill_channels(
@@ -179,11 +180,13 @@ def _fill(
     """Fill the channels of an analysis from all parts; None where some failed."""
     folder = private_folder(job.cache / "parts")
     remove_stale_temporaries(folder)
-    tasks = [FillTask(part, str(folder / _part_file(worker.spec, key, part))) for part in parts]
+    there = {str(path) for path in folder.iterdir()}
+    tasks = [FillTask(part, f"{folder}/{_part_file(worker.spec, key, part)}") for part in parts]
     todo = [
         task
         for task in tasks
-        if not ((job.reuse or task.path in job.fresh) and _whole(Path(task.path)))
+        if task.path not in there
+        or not ((job.reuse or task.path in job.fresh) and _whole(Path(task.path)))
     ]
     _log.info("histograms: %d parts, %d to fill", len(tasks), len(todo))
     raws: list[RawHistograms] | None = None
@@ -270,9 +273,15 @@ def _as_of_today(
 
 def _part_file(spec: AnalysisSpec, key: Key, part: AnyPart) -> str:
     """Name that does not depend on which other parts there are."""
-    own = {name: digest for name, digest in key.parts.items() if name != "skim"}
-    dataset = spec.datasets[part.metadata["dataset"]].key
-    return f"{stable_hash([own, part.identity, dataset])}.pkl"
+    dataset = spec.datasets[part.item.dataset].key
+    text = "\n".join((_besides_parts(key), part.identity, dataset))
+    return f"{sha256_bytes(text.encode())}.pkl"
+
+
+@functools.lru_cache(maxsize=4)  # the same for a million parts
+def _besides_parts(key: Key) -> str:
+    """Digest of what the histograms of a part depend on beside the part."""
+    return key.without("skim").digest
 
 
 def _whole(path: Path) -> RawHistograms | None:

@@ -9,6 +9,7 @@ from hepflow.analysis.spec import AnalysisSpec
 from hepflow.keys import Key, make_key
 from hepflow.schema import Channel
 from hepflow.skimming import AnyPart
+from hepflow.storage import sha256_bytes
 
 if TYPE_CHECKING:
     from hepflow.analysis.base import Analysis
@@ -95,7 +96,9 @@ def prepared_key(analysis: Analysis) -> Key:
 
 def filling_keys(analysis: Analysis, parts: Sequence[AnyPart]) -> dict[str, Key]:
     """Key of the merged raw histograms of each channel."""
-    common = make_key(STAGE, skim=[part.identity for part in parts], **_common(analysis))
+    identities = "\n".join(part.identity for part in parts)  # digests; there may be a million
+    skim = sha256_bytes(identities.encode())
+    common = make_key(STAGE, skim=skim, **_common(analysis))
     return {
         channel.name: Key(
             STAGE,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from hepflow import rates
 from hepflow.blinding import blinded_regions
 from hepflow.errors import ConfigurationError, WorkspaceError
 from hepflow.histograms import (
@@ -266,6 +268,7 @@ def fit_histograms(
         return _load(folder, spec)
     remove_stamp(folder)
     tell("statistics", "ran", why if config.general.read_from_cache else _CACHE_OFF)
+    began = time.process_time()
     result = run_statistics(
         spec,
         histograms,
@@ -273,6 +276,7 @@ def fit_histograms(
         expected_only=expected_only,
         provenance=provenance_of(histograms, blinded_regions(config)),
     )
+    rates.add("statistics", 1, time.process_time() - began)
     if full is not None:
         paths = [folder / f"{name}.json" for name in RESULTS]
         write_stamp(folder, full, [path for path in paths if path.exists()])

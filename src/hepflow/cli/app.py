@@ -24,7 +24,10 @@ class Command:
 
 COMMANDS: Final = {
     "run": Command("run the whole chain of one configuration", "hepflow.cli.run"),
-    "plan": Command("list the stages that a run would go through", "hepflow.cli.plan"),
+    "plan": Command("say what a run would do, why, and what it would cost", "hepflow.cli.plan"),
+    "why": Command("say what made a file, and why a run makes it again", "hepflow.cli.why"),
+    "cache": Command("list, remove or verify what runs keep", "hepflow.cli.cache"),
+    "replay": Command("do again what failed in a run, alone", "hepflow.cli.replay"),
     "init": Command("write a folder with a small analysis to start from", "hepflow.cli.init"),
 }
 

@@ -17,6 +17,7 @@ from hepflow.errors import HepflowError, StorageError
 
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 FAILED: Final = 1
+CATALOGUE: Final = "docs/reference/errors.md"
 
 
 @dataclass(slots=True)
@@ -43,7 +44,8 @@ class Guard:
             return INTERRUPTED
         except HepflowError as error:
             self._show_traceback(error)
-            say("error: " + "\n".join([str(error), *getattr(error, "__notes__", [])]))
+            notes = getattr(error, "__notes__", [])
+            say("error: " + "\n".join([str(error), *notes, _read_more(error)]))
             return error.exit_status
         except Exception as error:  # noqa: BLE001 - the outermost frame: nobody else can report it
             self._show_traceback(error)
@@ -76,6 +78,11 @@ class Guard:
         ) as file:
             file.write(text)
         return Path(file.name)
+
+
+def _read_more(error: HepflowError) -> str:
+    """Line with the code of an error and where cause, remedy and other messages stand."""
+    return f"[{error.code}, see {CATALOGUE}#{error.code.lower()}]"
 
 
 def say(message: str) -> None:

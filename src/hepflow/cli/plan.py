@@ -1,39 +1,169 @@
-"""``hepflow plan``: the stages that a run would go through."""
+"""``hepflow plan``: what a run would do, why, and what it would cost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from hepflow.cli.arguments import (
     OVERRIDES_HELP,
     Parser,
+    add_analysis_option,
     add_config_options,
     parse_with_overrides,
 )
+from hepflow.cli.last_run import analysis_of
 from hepflow.cli.output import show
-from hepflow.cli.references import find_modules_here, load_config
+from hepflow.cli.quantities import duration, size
+from hepflow.cli.references import find_modules_here, load_analysis, load_config
 
 if TYPE_CHECKING:
     from hepflow.cli.endings import Guard
+    from hepflow.planning import Forecast, StageForecast
+    from hepflow.planning.work import Work
+    from hepflow.schema import Config
+
+_DESCRIPTION: Final = """\
+Say what a run of this configuration would do, why, and what it would cost. Nothing is run or
+written; of the input files at most one a dataset is opened, and new ones that are local."""
 
 
 def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG001 - all commands are called alike
     """Run the command; exit status."""
-    parser = Parser(
-        prog=prog,
-        description="List the stages that a run of this configuration would go through.",
-        epilog=OVERRIDES_HELP,
-    )
+    parser = Parser(prog=prog, description=_DESCRIPTION, epilog=OVERRIDES_HELP)
     add_config_options(parser, None)
+    add_analysis_option(parser, None)
+    parser.add_argument(
+        "--variations", action="store_true", help="list the variations that are filled, only"
+    )
     options, overrides = parse_with_overrides(parser, arguments)
     find_modules_here()
     config = load_config(options.config, overrides)
+    if options.variations:
+        return _show_variations(config, options.json)
+    name = options.analysis or analysis_of(options.config, Path(config.general.output_dir))
+    analysis = load_analysis(name) if name else None
 
-    from hepflow import pipeline
+    from hepflow.planning import forecast
+    from hepflow.planning.work import work_of
 
-    stages = pipeline.plan(config)
-    lines = [(one.name, one.what if one.runs else f"({one.what}: left out)") for one in stages]
-    show(lines, [asdict(one) for one in stages], options.json)
+    found = forecast(config, analysis)
+    work = work_of(found)
+    content = contents(found, work)
+    if options.json == "-":
+        show([(one.name, _line(one)) for one in found.stages], content, options.json)
+        return 0
+    _show_stages(found)
+    _show_work(work)
+    own = [("Analysis", f"{name}, as in the last run")] if name != options.analysis else []
+    show([*own, *_last_lines(found, work)], content, options.json)
+    return 0
+
+
+def contents(found: Forecast, work: Sequence[Work]) -> list[dict[str, Any]]:
+    """The forecast as plain values, one entry a stage."""
+    costs = {one.stage: asdict(one) for one in work}
+    return [
+        {
+            "name": one.name,
+            "what": one.what,
+            "runs": one.runs,
+            "status": one.status,
+            "why": [str(reason) for reason in one.reasons],
+            "pieces": [
+                {
+                    "name": piece.name,
+                    "status": piece.status,
+                    "why": [str(reason) for reason in piece.reasons],
+                    "there": piece.there,
+                    "total": piece.total,
+                }
+                for piece in one.pieces
+            ],
+            "work": costs.get(one.name),
+        }
+        for one in found.stages
+    ]
+
+
+def told(stage: StageForecast) -> str:
+    """What happens in a stage."""
+    if stage.status in {"runs", "partly"}:
+        return f"runs: {stage.count}" if stage.count else "runs"
+    if stage.status == "unknown":
+        return "cannot be told yet"
+    if stage.status == "fails":
+        return "cannot run"
+    return f"{stage.status}: {stage.count}" if stage.count else stage.status
+
+
+def _line(stage: StageForecast) -> str:
+    return f"{told(stage)} ({stage.why})" if stage.reasons else told(stage)
+
+
+def _show_stages(found: Forecast) -> None:
+    from hepflow.logging import print_table
+
+    rows = [(one.name, told(one), one.why) for one in found.stages]
+    print_table("What a run would do", ("stage", "", "why"), rows)
+
+
+def _show_work(work: Sequence[Work]) -> None:
+    if not work:
+        return
+    from hepflow.logging import print_table
+
+    columns = ("stage", "reads", "CPU time", "wall time", "memory of a worker")
+    rows = [
+        (
+            one.stage,
+            size(one.read_bytes) if one.stage in {"skim", "histograms"} else "",
+            duration(one.cpu_seconds),
+            duration(one.wall_seconds),
+            size(one.memory) if one.memory else "",
+        )
+        for one in work
+    ]
+    print_table("What it would cost", columns, rows, right=columns[1:])
+
+
+def _last_lines(found: Forecast, work: Sequence[Work]) -> list[tuple[str, str]]:
+    times = [one.cpu_seconds for one in work]
+    sources: dict[str, list[str]] = {}
+    for one in work:
+        if one.source:
+            sources.setdefault(one.source, []).append(one.stage)
+    lines = [("Taken for granted", note) for note in found.notes]
+    lines += [("Times", f"{source} ({', '.join(names)})") for source, names in sources.items()]
+    known = sum(time for time in times if time is not None)
+    if not work:
+        return [*lines, ("In all", "nothing to do")]
+    more = ", and what is not known yet" if None in times else ""
+    return [*lines, ("In all", f"{duration(known)} CPU{more}")]
+
+
+def _show_variations(config: Config, json_file: str | None) -> int:
+    """Show each source with the datasets that it moves; exit status."""
+    from hepflow.planning.sources import moved_by
+
+    found = moved_by(config)
+    if json_file != "-" and found:
+        from hepflow.logging import print_table
+
+        columns = ("source", "kind", "templates", "datasets")
+        rows = [
+            (
+                one.parameter,
+                one.kind,
+                ", ".join(one.directions),
+                "all simulation" if one.everywhere else ", ".join(one.datasets),
+            )
+            for one in found
+        ]
+        print_table("Variations", columns, rows)
+    templates = sum(len(one.directions) for one in found)
+    lines = [("In all", f"nominal, and {templates} templates of {len(found)} sources")]
+    show(lines, [asdict(one) for one in found], json_file)
     return 0

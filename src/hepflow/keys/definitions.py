@@ -47,8 +47,22 @@ def _is_library_global(obj: Any) -> bool:
     return found is obj
 
 
+_NUMBERS = {bool, int, float}  # shown to people; a text may be a secret
+_SHOWN = 80  # longest value that is shown
+
+
 class Definitions(Values):
-    """Adds what `Values` leaves over."""
+    """Adds what `Values` leaves over.
+
+    Attributes
+    ----------
+    numbers : dict
+        Numbers that the user's functions read from their modules, by name, for people.
+    """
+
+    def __init__(self, *, ordered: bool) -> None:
+        super().__init__(ordered=ordered)
+        self.numbers: dict[str, str] = {}
 
     def add_library(self, obj: Any) -> None:
         """Add the name of something in a library, with the version of the library."""
@@ -165,6 +179,7 @@ class Definitions(Values):
             self.piece("unset", reference.name)  # a local of an enclosing function, or a mistake
             return
         value, rest = names[reference.name], list(reference.attributes)
+        owner, name = str(names.get("__name__", "")), reference.name
         self.piece("name", reference.name)
         if getattr(builtins, reference.name, names) is value:
             return  # Python's version stands for it
@@ -174,7 +189,9 @@ class Definitions(Values):
             if not hasattr(value, attribute):
                 self.piece("unset", attribute)
                 return
-            value = getattr(value, attribute)
+            owner, name, value = value.__name__, attribute, getattr(value, attribute)
+        if _is_shown(value):
+            self.numbers[f"{owner}.{name}"] = repr(value)
         self.add(value, label)
 
     def _add_import(
@@ -258,3 +275,10 @@ def _closure(function: types.FunctionType) -> dict[str, Any]:
         except ValueError:
             continue
     return values
+
+
+def _is_shown(value: Any) -> bool:
+    """Whether a value is a number, or a short row of numbers."""
+    if type(value) in {tuple, list}:
+        return all(type(one) in _NUMBERS for one in value) and len(repr(value)) <= _SHOWN
+    return type(value) in _NUMBERS

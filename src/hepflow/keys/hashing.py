@@ -15,7 +15,7 @@ class CannotFingerprint(HepflowError):
     """Something a function reads has no stable hash; results that depend on it are not cached."""
 
 
-def _digest(obj: Any, where: str, *, ordered: bool) -> str:
+def _hashed(obj: Any, where: str, *, ordered: bool) -> Definitions:
     hasher = Definitions(ordered=ordered)
     try:
         hasher.add(obj, where)
@@ -23,7 +23,13 @@ def _digest(obj: Any, where: str, *, ordered: bool) -> str:
         raise CannotFingerprint(str(error)) from error
     except RecursionError as error:
         raise CannotFingerprint(f"{where} is nested too deeply to be hashed.") from error
-    return hasher.hexdigest()
+    return hasher
+
+
+def _hashed_function(function: Callable[..., Any]) -> Definitions:
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    version = f"python {sys.version_info.major}.{sys.version_info.minor}"
+    return _hashed((version, function), name, ordered=True)
 
 
 def fingerprint(function: Callable[..., Any]) -> str:
@@ -48,9 +54,25 @@ def fingerprint(function: Callable[..., Any]) -> str:
     CannotFingerprint
         It reads something without a stable hash, which the message names.
     """
-    name = getattr(function, "__qualname__", type(function).__qualname__)
-    version = f"python {sys.version_info.major}.{sys.version_info.minor}"
-    return _digest((version, function), name, ordered=True)
+    return _hashed_function(function).hexdigest()
+
+
+def fingerprint_and_numbers(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
+    """Hash a function as `fingerprint` does, and name the numbers that it reads.
+
+    Returns
+    -------
+    tuple
+        The fingerprint, and ``module.NAME`` -> value for people, of numbers that stand in modules
+        of the user and that the function or what it calls reads.
+
+    Raises
+    ------
+    CannotFingerprint
+        As `fingerprint`.
+    """
+    found = _hashed_function(function)
+    return found.hexdigest(), found.numbers
 
 
 def stable_hash(obj: Any) -> str:
@@ -74,4 +96,4 @@ def stable_hash(obj: Any) -> str:
     >>> stable_hash({"a": 1, "b": 2}) == stable_hash({"b": 2, "a": 1})
     True
     """
-    return _digest(obj, type(obj).__qualname__, ordered=False)
+    return _hashed(obj, type(obj).__qualname__, ordered=False).hexdigest()

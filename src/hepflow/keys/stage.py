@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 from hepflow.errors import HepflowError
-from hepflow.keys.hashing import CannotFingerprint, fingerprint, stable_hash
+from hepflow.keys.hashing import CannotFingerprint, fingerprint_and_numbers, stable_hash
 from hepflow.keys.key import Key
 from hepflow.keys.modules import library_version
 
@@ -39,12 +40,12 @@ def _digest(stage: str, name: str, value: Any) -> str:
         return f"unique:{uuid.uuid4()}"
 
 
-def describe_function(function: Callable[..., Any]) -> dict[str, str | None]:
-    """Name and fingerprint of a function, for the record of a run."""
+def describe_function(function: Callable[..., Any]) -> dict[str, Any]:
+    """Name and fingerprint of a function, and the numbers it reads, for the record of a run."""
     module = getattr(function, "__module__", None) or type(function).__module__
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    try:
-        digest: str | None = fingerprint(function)
-    except HepflowError:
-        digest = None
-    return {"function": f"{module}:{name}", "fingerprint": digest}
+    digest: str | None = None
+    numbers: dict[str, str] = {}
+    with contextlib.suppress(HepflowError):  # the stage that calls it says so
+        digest, numbers = fingerprint_and_numbers(function)
+    return {"function": f"{module}:{name}", "fingerprint": digest, "reads": numbers}

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hepflow import rates
 from hepflow.datasets import ConfigurableDatasetManager, Group
 from hepflow.errors import FileListError, StorageError
 from hepflow.execution import Executor, configured_executor
@@ -172,6 +173,7 @@ class NanoAODMetadataGenerator:
         doing = "reading metadata"
         done, failed = separated(executor.map(inspect_file, todo, label=doing) if todo else ())
         found |= {outcome.item: outcome.value for outcome in done}
+        rates.add("metadata", len(done), sum(one.seconds for one in done))
         self._remember(found)
         lost = settle(failed, doing, of=len(tasks), policy=self.on_missing)
         losses = tuple(

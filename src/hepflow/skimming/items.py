@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -33,6 +34,12 @@ def _uuid_text(value: Any) -> str:
     return str(uuid.UUID(bytes=value)) if isinstance(value, bytes) else str(value or "")
 
 
+# As work items compare; of a million these are looked at much faster than one another.
+in_order = operator.attrgetter(
+    "dataset", "filename", "treename", "entrystart", "entrystop", "fileuuid"
+)
+
+
 def each_once(items: Iterable[WorkItem]) -> list[WorkItem]:
     """Work items in order, a repeated one once.
 
@@ -41,7 +48,7 @@ def each_once(items: Iterable[WorkItem]) -> list[WorkItem]:
     InputError
         If entry ranges of a file overlap: their events would count twice.
     """
-    found = sorted({item.item_key: item for item in items}.values())
+    found = sorted({item.item_key: item for item in items}.values(), key=in_order)
     for left, right in itertools.pairwise(found):
         same = (left.dataset, left.filename) == (right.dataset, right.filename)
         if same and right.entrystart < left.entrystop:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -15,8 +14,6 @@ from hepflow.skimming.formats import format_of
 from hepflow.skimming.select import select_events
 from hepflow.skimming.spec import STAGE, SkimSpec
 from hepflow.storage import sha256_bytes, sha256_file
-
-_as_json = json.JSONEncoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +79,14 @@ def item_identity(item: WorkItem, key: Key) -> str:
     """Digest of all that the events of a work item depend on; not of how they are kept.
 
     The input is identified by the file's own uuid and the entry range. There may be a million
-    work items: their texts are joined as JSON, in which none can be taken for another.
+    work items: one digest of one text, in which the length of each part stands before it.
     """
-    texts = (key.digest, item.dataset, item.filename, item.fileuuid, item.treename)
-    return sha256_bytes(_as_json([*texts, item.entrystart, item.entrystop]).encode())
+    dataset, file, uuid, tree = item.dataset, item.filename, item.fileuuid, item.treename
+    text = (
+        f"{key.digest} {len(dataset)}:{dataset} {len(file)}:{file} {len(uuid)}:{uuid} {tree!r} "
+        f"{item.entrystart} {item.entrystop}"
+    )
+    return sha256_bytes(text.encode("utf-8", "surrogatepass"))
 
 
 def part_name(item: WorkItem, key: Key, suffix: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,10 @@ _PART = re.compile(rf".*_\d+-\d+_[0-9a-f]{{16}}({_SUFFIXES})$")
 
 def write_manifest(folder: Path, key: Key, records: Sequence[PartRecord]) -> None:
     """Write the manifest, unless it says the same already."""
-    parts = [{**asdict(record), "reused": False} for record in records]
-    content = {"format": FORMAT, "key": key.to_json(), "parts": parts}
-    path = folder / MANIFEST
-    with contextlib.suppress(StorageError):  # one that is not there, or broken, is written anew
-        if read_json(path, MADE_BY) == content:
-            return
-    write_json(path, content)
+    parts = [replace(one, reused=False) if one.reused else one for one in records]
+    if _read(folder) != (key, parts):  # one that is not there, or broken, is written anew
+        content = {"format": FORMAT, "key": key.to_json(), "parts": parts}
+        write_json(folder / MANIFEST, content)
 
 
 def read_manifest(folder: Path, key: Key) -> list[PartRecord]:
@@ -72,12 +70,29 @@ def _record_from_json(data: Mapping[str, Any]) -> PartRecord:
 
 def known_parts(keys: Mapping[str, Key], folders: Mapping[str, Path]) -> dict[str, PartRecord]:
     """Parts by path that manifests hold under the same key and that lie there in full size."""
-    return {
-        str(folder / record.name): record
-        for name, folder in folders.items()
-        for record in read_manifest(folder, keys[name])
-        if (folder / record.name).exists() and (folder / record.name).stat().st_size == record.size
-    }
+    found = {}
+    for name, folder in folders.items():
+        records = read_manifest(folder, keys[name])
+        sizes = _sizes(folder) if records else {}
+        for record in records:
+            if sizes.get(record.name) == record.size:
+                found[part_path(folder, record.name)] = record
+    return found
+
+
+def part_path(folder: Path, name: str) -> str:
+    """Path of a part; there may be a million, for which `Path` takes long."""
+    return f"{folder}{os.sep}{name}"
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Sizes of the files of a folder [byte]."""
+    found = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):  # another run may clean as well
+                found[entry.name] = entry.stat().st_size
+    return found
 
 
 def is_untouched(path: str, record: PartRecord) -> bool:
@@ -99,6 +114,6 @@ def of_other_files(folder: Path, key: Key, files: set[str], suffix: str) -> list
 def remove_outdated(folder: Path, records: Sequence[PartRecord]) -> None:
     """Delete parts of another key, of another format, or of other entry ranges of a file."""
     current = {record.name for record in records}
-    for path in sorted(folder.iterdir()):
+    for path in folder.iterdir():
         if _PART.match(path.name) and path.name not in current:
             path.unlink()

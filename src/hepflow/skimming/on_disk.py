@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hepflow import rates
 from hepflow.errors import StorageError
 from hepflow.execution import Executor, Outcome
 from hepflow.execution.failures import separated, settle
@@ -16,12 +17,14 @@ from hepflow.journal import tell, why_again
 from hepflow.keys import Key
 from hepflow.records import Loss, WorkItem
 from hepflow.schema.execution import OnMissing
+from hepflow.skimming.items import in_order
 from hepflow.skimming.losses import loss_of, read_lost, write_lost
 from hepflow.skimming.making import PartRecord, SkimTask, part_name, probe_item, skim_item
 from hepflow.skimming.manifest import (
     is_untouched,
     known_parts,
     of_other_files,
+    part_path,
     remove_outdated,
     stored_key,
     write_manifest,
@@ -50,7 +53,7 @@ class Store:
     def task(self, item: WorkItem) -> SkimTask:
         """Work for one part."""
         name = part_name(item, self.keys[item.dataset], self.suffix)
-        return SkimTask(item, str(self.folders[item.dataset] / name), self.reuse)
+        return SkimTask(item, part_path(self.folders[item.dataset], name), self.reuse)
 
 
 @dataclass(frozen=True)
@@ -104,14 +107,16 @@ def make_parts(store: Store, items: Sequence[WorkItem], executor: Executor, memo
         records, reused = {**records, **second.records}, reused + second.reused
         failed = [*(one.outcome for one in isolated if one.fails), *second.failed]
     _tell(store, first.todo, len(records), reused, ran=reused < len(items))
-    bad = [one.item.item for one in first.failed]
+    bad: dict[tuple[str, str], list[WorkItem]] = {}
+    for one in first.failed:
+        bad.setdefault((one.item.item.dataset, one.item.item.filename), []).append(one.item.item)
     pieces = [
         record
         for path, record in known.items()
-        if path not in records and any(_is_of(record, item) for item in bad)
+        if path not in records and any(_is_of(record, item) for item in bad.get(_place(record), ()))
     ]
     losses = _settle(store, tasks, records, failed, pieces)
-    kept = sorted(task.item for task in tasks if task.path in records)
+    kept = sorted((task.item for task in tasks if task.path in records), key=in_order)
     return Made(tuple(kept), records, losses)
 
 
@@ -130,9 +135,12 @@ def _attempt(
     ]
     work = functools.partial(skim_item, store.spec)
     done, failed = separated(executor.map(work, todo, label=_DOING) if todo else ())
-    looked_at = {outcome.item.path: outcome.value for outcome in done}
-    reused = len(found) + sum(one.reused for one in looked_at.values())
-    return _Attempt(found | looked_at, failed, todo, reused)
+    reused = len(found) + sum(outcome.value.reused for outcome in done)
+    found.update((outcome.item.path, outcome.value) for outcome in done)
+    made = [one for one in done if not one.value.reused]
+    events = sum(one.value.counts.nevts for one in made)
+    rates.add(STAGE, events, sum(one.seconds for one in made))
+    return _Attempt(found, failed, todo, reused)
 
 
 def _tell(store: Store, todo: Sequence[SkimTask], there: int, reused: int, *, ran: bool) -> None:
@@ -232,15 +240,17 @@ def _by_file(records: Iterable[PartRecord]) -> dict[tuple[str, str], list[Range]
     """Entry ranges that were made, by dataset and file, in order."""
     found: dict[tuple[str, str], list[Range]] = {}
     for one in records:
-        place = (one.counts.dataset, one.counts.file)
-        found.setdefault(place, []).append((one.counts.entrystart, one.counts.entrystop))
+        found.setdefault(_place(one), []).append((one.counts.entrystart, one.counts.entrystop))
     return {place: sorted(ranges) for place, ranges in found.items()}
 
 
+def _place(record: PartRecord) -> tuple[str, str]:
+    return record.counts.dataset, record.counts.file
+
+
 def _is_of(record: PartRecord, item: WorkItem) -> bool:
-    counts = record.counts
-    same = (counts.dataset, counts.file) == (item.dataset, item.filename)
-    return same and _in((counts.entrystart, counts.entrystop), item)
+    """Whether a part of the same file holds some of the entries of an item."""
+    return _in((record.counts.entrystart, record.counts.entrystop), item)
 
 
 def _in(entries: Range, item: WorkItem) -> bool:

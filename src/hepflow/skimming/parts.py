@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -85,13 +85,13 @@ class PartTask:
     @property
     def file(self) -> str:
         """Input file."""
-        return str(self.part.metadata["file"])
+        return self.part.item.filename
 
     @property
     def label(self) -> str:
         """For messages."""
-        known = self.part.metadata
-        return f"{known['dataset']}: {self.file}, {known['entrystart']} to {known['entrystop']}"
+        item = self.part.item
+        return f"{item.dataset}: {self.file}, {item.entrystart} to {item.entrystop}"
 
     @property
     def stage(self) -> str:
@@ -106,7 +106,7 @@ class PartTask:
     @property
     def entries(self) -> tuple[int, int]:
         """First entry, and the one after the last."""
-        return self.work.entrystart, self.work.entrystop
+        return self.part.item.entrystart, self.part.item.entrystop
 
     @property
     def identity(self) -> str:
@@ -124,16 +124,28 @@ class PartTask:
         return replace(self, part=self.part.narrowed(start, stop))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a skim on disk."""
+    """One part of a skim on disk. There may be a million: what they share they hold once."""
 
     path: str
-    metadata: dict[str, Any]
+    common: Mapping[str, Any]  # metadata of all parts of the dataset
     n_selected: int
     identity: str
     item: WorkItem
+    counts: PartCounts
     drop: tuple[int, ...] = ()  # events of the file that are left out: they are repeated
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What is known before the events are read: dataset, file, entry range, totals."""
+        known = {
+            **self.common,
+            **item_metadata(self.item),
+            "part_sum_weights": self.counts.sum_weights,
+            "part_sum_signs": self.counts.sum_signs,
+        }
+        return {**known, "part_repeated": len(self.drop)} if self.drop else known
 
     def load(self) -> Pair:
         """Read the part.
@@ -148,7 +160,7 @@ class Part:
         ChecksumError
             If the bytes on disk are not those that were written.
         """
-        return self.read(), dict(self.metadata)
+        return self.read(), self.metadata
 
     def read(self, columns: Sequence[str] | None = None) -> Any:
         """Read events; with `columns` (``Muon.pt``, ``run``) only those."""
@@ -169,14 +181,13 @@ class Part:
             n_selected=self.n_selected - len(drop),
             drop=tuple(map(int, drop)),
             identity=_identity_without(self.identity, drop),
-            metadata={**self.metadata, "part_repeated": len(drop)},
         )
 
     def live(self, spec: SkimSpec) -> LivePart:
         """The same events, read from the input each time."""
         name = self.item.dataset
         own = replace(spec, datasets={name: spec.datasets[name]})
-        return LivePart(own, self.item, self.metadata, self.identity, self.drop)
+        return LivePart(own, self.item, self.common, self.identity, self.drop)
 
     def _stored(self, columns: Sequence[str] | None) -> Any:
         events, _ = format_of(self.path).read(Path(self.path), columns)
@@ -189,17 +200,23 @@ class Part:
         return events
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LivePart:
     """One entry range that is read, selected and counted each time it is loaded."""
 
     spec: SkimSpec
     item: WorkItem
-    metadata: dict[str, Any]
+    common: Mapping[str, Any]  # metadata besides what the entry range tells
     identity: str
     drop: tuple[int, ...] = ()  # selected events that are left out: they are repeated
     before: int = 0  # entries before the range whose selected events count in `drop`
     n_selected: None = None  # nothing is read before it is asked for
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What is known before the events are read: dataset, file, entry range, totals."""
+        known = {**item_metadata(self.item), **self.common}
+        return {**known, "part_repeated": len(self.drop)} if self.drop else known
 
     def load(self) -> Pair:
         """Read and select the entry range.
@@ -222,7 +239,10 @@ class LivePart:
             "part_sum_weights": counts.sum_weights,
             "part_sum_signs": counts.sum_signs,
         }
-        return _without(events, self._dropped(len(events))), metadata
+        dropped = self._dropped(len(events))
+        if dropped or self.drop:
+            metadata["part_repeated"] = len(dropped)
+        return _without(events, dropped), metadata
 
     def read(self, columns: Sequence[str] | None = None) -> Any:  # noqa: ARG002 - as of `Part`
         """Read events with all their columns: the names of records follow from all of them."""
@@ -251,10 +271,7 @@ class LivePart:
     def without(self, drop: Sequence[int] | np.ndarray[Any, Any]) -> Self:
         """The same part without these of its selected events."""
         return replace(
-            self,
-            drop=tuple(map(int, drop)),
-            identity=_identity_without(self.identity, drop),
-            metadata={**self.metadata, "part_repeated": len(drop)},
+            self, drop=tuple(map(int, drop)), identity=_identity_without(self.identity, drop)
         )
 
     def live(self, spec: SkimSpec) -> LivePart:  # noqa: ARG002 - it has its own
@@ -266,12 +283,13 @@ class LivePart:
         item = replace(self.item, entrystart=start, entrystop=stop)
         dataset = self.spec.datasets[item.dataset]
         identity = item_identity(item, self.spec.key(dataset))
-        known = {name: one for name, one in self.metadata.items() if name not in _COUNTED}
+        own = {*_COUNTED, *item_metadata(item)}
+        known = {name: one for name, one in self.common.items() if name not in own}
         before = self.before + start - self.item.entrystart if self.drop else 0
         return LivePart(
             self.spec,
             item,
-            {**known, **item_metadata(item)},
+            known,
             _identity_without(identity, self.drop) if self.drop else identity,
             self.drop,
             before,

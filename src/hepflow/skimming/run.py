@@ -29,7 +29,6 @@ from hepflow.skimming.totals import (
     Summary,
     common_metadata,
     differing_totals,
-    item_metadata,
     known_totals,
     totals_of,
 )
@@ -171,15 +170,11 @@ def _stored_skims(spec: SkimSpec, made: Made, store: Store, fileset: Fileset) ->
         parts = [
             Part(
                 path=path,
-                metadata={
-                    **common,
-                    **item_metadata(item),
-                    "part_sum_weights": record.counts.sum_weights,
-                    "part_sum_signs": record.counts.sum_signs,
-                },
+                common=common,
                 n_selected=record.n_selected,
                 identity=item_identity(item, store.keys[name]),
                 item=item,
+                counts=record.counts,
             )
             for item, path, record in mine
         ]
@@ -188,7 +183,7 @@ def _stored_skims(spec: SkimSpec, made: Made, store: Store, fileset: Fileset) ->
 
 
 def _tell_differences(skims: Mapping[str, Skim], summary: Summary) -> None:
-    counted = {name: skim.metadata[0]["nevts"] for name, skim in skims.items()}
+    counted = {name: skim.parts[0].metadata["nevts"] for name, skim in skims.items()}
     for name, known in differing_totals(summary, counted).items():
         _log.warning("skim: %s has %s events, its metadata said %s", name, *known)
 
@@ -198,14 +193,14 @@ def _live_skims(
 ) -> dict[str, Skim]:
     """Skims whose parts are read from the input files each time they are loaded."""
     skims = {}
+    by_dataset: dict[str, list[WorkItem]] = {name: [] for name in spec.datasets}
+    for item in items:
+        by_dataset[item.dataset].append(item)
     for name, dataset in spec.datasets.items():
-        mine = [item for item in items if item.dataset == name]
+        mine = by_dataset[name]
         common = common_metadata(dataset, known_totals(name, mine, summary), fileset)
         own = replace(spec, datasets={name: dataset})  # parts travel: each with what it needs
         key = spec.key(dataset)
-        parts = [
-            LivePart(own, item, {**common, **item_metadata(item)}, item_identity(item, key))
-            for item in mine
-        ]
+        parts = [LivePart(own, item, common, item_identity(item, key)) for item in mine]
         skims[name] = Skim(name, parts)
     return skims

@@ -86,7 +86,7 @@ def test_the_identity_follows_what_the_events_depend_on(config, tmp_path):
     other = make_skims(live(config))["mc__nominal"].parts[0]
     assert first.identity != other.identity
     assert first.without([1]).identity not in {first.identity, first.without([2]).identity}
-    moved = dataclasses.replace(first, metadata={})
+    moved = dataclasses.replace(first, common={})
     assert moved.identity == first.identity
 
 

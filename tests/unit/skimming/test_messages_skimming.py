@@ -39,7 +39,7 @@ def test_a_part_with_other_events_than_the_manifest_says(tmp_path):
     path = tmp_path / "part.pkl"
     write_pickle(path, ak.Array({"run": [1, 2]}), {})
     with pytest.raises(ChecksumError, match="holds 2 events, its manifest says 3"):
-        Part(str(path), {}, 3, "identity", None).load()
+        Part(str(path), {}, 3, "identity", None, None).load()
 
 
 def test_repeated_events_are_told_by_their_identity():

@@ -1,0 +1,8 @@
+"""What a run would do, why, and what it would cost; nothing is run to find out."""
+
+from __future__ import annotations
+
+from hepflow.planning.forecast import Forecast, forecast
+from hepflow.planning.records import Piece, Reason, StageForecast
+
+__all__ = ["Forecast", "Piece", "Reason", "StageForecast", "forecast"]
