@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +103,18 @@ def describe(function: Any) -> str:
     return f"{module}.{name}" if module else name
 
 
+@contextlib.contextmanager
+def naming(function: Any) -> Iterator[None]:
+    """Name the function in an error about what it returned."""
+    try:
+        yield
+    except UserFunctionError as error:
+        name = describe(function)
+        if name not in str(error):
+            error.add_note(f"The function is {name}.")
+        raise
+
+
 @dataclass(frozen=True)
 class Passed:
     """Which events pass, and the requirements on the way."""
@@ -162,13 +175,16 @@ def as_passed(result: Any, length: int, where: str, name: str = "selection") -> 
 def select(selection: Any, events: Any, where: str) -> Passed:
     """Apply a configured selection: one function, or named cuts that are all required."""
     if selection.function is not None:
-        result = call(selection.function, selection.use, events, where)
-        return as_passed(result, len(events), where)
+        with naming(selection.function):
+            result = call(selection.function, selection.use, events, where)
+            return as_passed(result, len(events), where)
     running = np.ones(len(events), dtype=np.bool_)
     steps: list[tuple[str, Mask]] = []
     for i, cut in enumerate(selection.cuts):
         place = f"{where}.cuts[{i}]"
-        running = running & as_mask(call(cut.function, cut.use, events, place), len(events), place)
+        with naming(cut.function):
+            mask = as_mask(call(cut.function, cut.use, events, place), len(events), place)
+        running = running & mask
         steps.append((cut.name, running))
     return Passed(running, tuple(steps))
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hepflow.errors import InputError
+from hepflow.errors import ChecksumError, InputError, StorageError
+from hepflow.storage import check_unchanged, parse_json, refuse_special
 
+_LAST = 2**31 - 1  # number of a luminosity block: detectors count with 32 bits
 Ranges = dict[int, NDArray[np.int64]]  # run -> shape (n_ranges, 2), sorted, inclusive
 
 
@@ -29,20 +30,30 @@ def load_certified(file: str, digest: str) -> Ranges:
     InputError
         If the file is missing or not of this form.
     """
-    del digest  # part of the cache's key only
     try:
-        content: Any = json.loads(Path(file).read_text())
-        return {
-            int(run): np.array(
-                sorted((first, last) for first, last in ranges), dtype=np.int64
-            ).reshape(-1, 2)
-            for run, ranges in content.items()
-        }
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        refuse_special(file)
+        raw = Path(file).read_bytes()
+        check_unchanged(raw, digest, file)
+        content: Any = parse_json(raw.decode("utf-8"))
+        return {int(run): _ranges(run, ranges) for run, ranges in content.items()}
+    except ChecksumError:
+        raise
+    except (OSError, ValueError, TypeError, AttributeError, StorageError) as error:
         raise InputError(
             f"{file}: not a list of certified runs ({error}). Expected JSON such as "
             '{"273158": [[1, 1279]]}.'
         ) from error
+
+
+def _ranges(run: str, ranges: Any) -> NDArray[np.int64]:
+    """Sorted ranges of one run. Shape (n_ranges, 2)."""
+    if not isinstance(ranges, list):
+        raise TypeError(f"run {run} has a {type(ranges).__name__} instead of ranges")
+    for one in ranges:
+        whole = isinstance(one, list) and all(type(number) is int for number in one)
+        if not whole or len(one) != 2 or not 0 <= one[0] <= one[1] <= _LAST:  # noqa: PLR2004 - first, last
+            raise ValueError(f"run {run} has {one!r:.60} instead of [first, last]")
+    return np.array(sorted(map(tuple, ranges)), dtype=np.int64).reshape(-1, 2)
 
 
 def certified(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
+from pathlib import Path
 
 import awkward as ak
 import correctionlib
@@ -18,7 +20,7 @@ from hepflow.corrections import (
     per_event,
     sources_of,
 )
-from hepflow.errors import CorrectionError, UserFunctionError
+from hepflow.errors import ChecksumError, CorrectionError, UserFunctionError
 from hepflow.schema import Correction
 from hepflow.storage import sha256_file
 from tests.builders import (
@@ -365,3 +367,17 @@ def test_the_cache_of_the_key_needs_the_digest(tmp_path):
     assert open_correction(file, "pu", "1") is open_correction(file, "pu", "1")
     assert open_correction(file, "pu", "1") is not open_correction(file, "pu", "2")
     assert json.loads((tmp_path / "pu.json").read_text())["schema_version"] == 2
+
+
+@pytest.mark.parametrize("name", ["pu.json", "pu.json.gz"])
+def test_a_file_that_changes_while_a_run_goes_on_is_refused(tmp_path, name):
+    content = Path(pileup(tmp_path)).read_bytes()
+    file = tmp_path / name
+    file.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    digest = sha256_file(file)
+    assert open_correction(str(file), "pu", digest).key == "pu"
+    open_correction.cache_clear()
+    changed = content + b"\n"
+    file.write_bytes(gzip.compress(changed) if name.endswith("gz") else changed)
+    with pytest.raises(ChecksumError, match="it changed while the run went on"):
+        open_correction(str(file), "pu", digest)

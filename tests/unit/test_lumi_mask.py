@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from hepflow.errors import InputError
+from hepflow.errors import ChecksumError, InputError
 from hepflow.lumi_mask import certified, load_certified
+from hepflow.storage import sha256_file
 from tests.builders import shared
 
 LISTED = {"100": [[5, 10], [20, 20]], "200": [[1, 3]], "300": []}
@@ -103,3 +104,14 @@ def test_a_run_that_the_real_list_leaves_out():
     assert len(ranges) == 393
     assert not certified(np.full(2000, 273159), np.arange(2000), ranges).any()
     assert certified(np.array([273158]), np.array([1]), ranges).all()
+
+
+def test_a_list_that_changes_while_a_run_goes_on_is_refused(tmp_path):
+    path = tmp_path / "certified.json"
+    path.write_text('{"1": [[1, 2]]}')
+    digest = sha256_file(path)
+    assert list(load_certified(str(path), digest)) == [1]
+    load_certified.cache_clear()
+    path.write_text('{"2": [[1, 2]]}')
+    with pytest.raises(ChecksumError, match=r"certified\.json: it changed while the run went on"):
+        load_certified(str(path), digest)

@@ -10,7 +10,7 @@ import uproot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hepflow.errors import InputError, NormalisationError
+from hepflow.errors import ChecksumError, InputError, NormalisationError
 from hepflow.luminosity import (
     FileBlocks,
     ProcessedData,
@@ -21,6 +21,7 @@ from hepflow.luminosity import (
     processed_blocks,
     read_blocks,
 )
+from hepflow.storage import sha256_bytes
 from tests.builders import shared, toy_columns, write_nano
 
 BRILCALC = """#Data tag : 22v1 , Norm tag: None
@@ -245,3 +246,10 @@ def test_toy_data_has_the_blocks_that_it_says(tmp_path):
     found = read_blocks(str(write_nano(tmp_path / "a.root", columns)), "Events", {})
     expected = codes_of(columns["run"], columns["luminosityBlock"])
     assert np.repeat(found.codes, found.counts).tolist() == expected.tolist()
+
+
+def test_a_table_that_changes_while_a_run_goes_on_is_refused(tmp_path):
+    digest = sha256_bytes(PLAIN.encode())
+    assert len(table(tmp_path, PLAIN, digest).codes) == 3
+    with pytest.raises(ChecksumError, match="it changed while the run went on"):
+        table(tmp_path, PLAIN + "273303,1,1.0\n", digest)

@@ -263,6 +263,14 @@ def test_a_broken_cache_is_made_anew(config, content):
     assert len(looked_into(config)) == 3
 
 
+def test_a_cache_that_somebody_changed_is_made_anew(config):
+    make_metadata(config)
+    path = manager_of(config).get_metadata_dir() / "files.json"
+    path.write_text(path.read_text().replace("mc_0.root", "mc_7.root"))
+    assert len(looked_into(config)) == 3
+    assert looked_into(config) == []
+
+
 # -- faults ------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.stack import Floats, Prepared, Stack, block_size, in_groups
 from hepflow.errors import InputError, did_you_mean
 from hepflow.events import BLOCK_ID
-from hepflow.functors import Passed, call, check_passed, select
+from hepflow.functors import Passed, call, check_passed, naming, select
 from hepflow.histograms import (
     Owners,
     Rows,
@@ -76,7 +76,8 @@ class EventLoop:
         """Events with only the good objects, shape (n_events,)."""
         for i, mask in enumerate(self.spec.masks):
             where = f"good_object_masks.analysis[{i}] ({mask.object})"
-            events = steps.apply_object_mask(events, mask, where)
+            with naming(mask.function):
+                events = steps.apply_object_mask(events, mask, where)
         return events
 
     def select_baseline(self, events: Any, dataset: Dataset) -> Passed:  # noqa: ARG002 - for subclasses
@@ -104,7 +105,8 @@ class EventLoop:
     def add_ghost_observables(self, events: Any) -> Any:
         """Events with the computed columns."""
         for i, ghost in enumerate(self.spec.ghosts):
-            events = steps.add_ghosts(events, ghost, f"ghost_observables[{i}]")
+            with naming(ghost.function):
+                events = steps.add_ghosts(events, ghost, f"ghost_observables[{i}]")
         return events
 
     def select_channel(self, events: Any, channel: Channel) -> Passed:
@@ -294,8 +296,9 @@ class EventLoop:
 
     def _values(self, stack: Stack, channel: Channel, observable: Observable) -> Values:
         where = f"{self._path_of(channel)}.observables ({observable.name})"
-        result = self.observable(stack.events, channel, observable)
-        return observable_values(result, len(stack.base), where)
+        with naming(observable.function):
+            result = self.observable(stack.events, channel, observable)
+            return observable_values(result, len(stack.base), where)
 
     def _without_unseen(self, stack: Stack, channel: Channel, dataset: Dataset) -> Stack:
         """Leave out events of data that lie in a blind range."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import gzip
+import io
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepflow.corrections.content import check_content
 from hepflow.corrections.domain import (
     Limits,
     Positions,
@@ -21,9 +24,15 @@ from hepflow.corrections.domain import (
     nodes_with_limits,
     with_clamped_flow,
 )
-from hepflow.errors import CorrectionError, did_you_mean
+from hepflow.errors import ChecksumError, CorrectionError, StorageError, did_you_mean
+from hepflow.storage import check_unchanged, parse_json, refuse_special
 
 Floats = NDArray[np.float64]
+_LARGEST = 512 << 20  # [byte] of a file when decompressed
+_BROKEN = (
+    *(OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, StorageError),
+    *(IndexError, AttributeError, OverflowError),
+)
 
 
 @dataclass(frozen=True)
@@ -90,23 +99,64 @@ def open_correction(file: str, key: str, digest: str) -> Evaluator:
     """
     import correctionlib
 
-    del digest  # part of the cache's key only
     path = Path(file)
     if not path.exists():
         raise CorrectionError(f"{file}: there is no such correction file.")
     try:
-        corrections = correctionlib.CorrectionSet.from_file(file)
-        text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        nodes = {one["name"]: one for one in json.loads(text)["corrections"]}
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        content = parse_json(_text_of(path, digest), finite=False, repeated_keys=True)
+        nodes = _by_name(content["corrections"])
+        if key not in nodes:
+            hint = did_you_mean(key, nodes)
+            raise CorrectionError(f"{file}: there is no correction {key!r}. {hint}")
+        node = nodes[key]
+        check_content(node)
+        # This one alone, as it was read here: the library's reader may take another of two keys.
+        one = json.dumps({"schema_version": content["schema_version"], "corrections": [node]})
+        correction = correctionlib.CorrectionSet.from_string(one)[key]
+        inputs = tuple((one["name"], one["type"]) for one in node["inputs"])
+    except ChecksumError:
+        raise
+    except (*_BROKEN, zlib.error) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CorrectionError(f"{file}: not a correctionlib file ({first}).") from error
-    if key not in nodes:
-        hint = did_you_mean(key, nodes)
-        raise CorrectionError(f"{file}: there is no correction {key!r}. {hint}")
-    node = nodes[key]
-    inputs = tuple((one["name"], one["type"]) for one in node["inputs"])
-    return Evaluator(file, key, corrections[key], inputs, node)
+    return Evaluator(file, key, correction, inputs, node)
+
+
+def _by_name(nodes: Any) -> dict[str, Any]:
+    """Corrections by name.
+
+    Raises
+    ------
+    ValueError
+        Two have the same.
+    """
+    found = {one["name"]: one for one in nodes}
+    if len(found) < len(nodes):
+        raise ValueError("two corrections have the same name")
+    return found
+
+
+def _text_of(path: Path, digest: str) -> str:
+    """Content of a file, decompressed up to a limit: a small file may hold a lot.
+
+    Raises
+    ------
+    ValueError
+        It is larger, or no text.
+    UnsafeContent
+        It is no file.
+    ChecksumError
+        It is another one than the run began with.
+    """
+    refuse_special(path)
+    with path.open("rb") as file:
+        content = file.read(_LARGEST + 1)
+    check_unchanged(content, digest, str(path))
+    if path.suffix == ".gz":
+        content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise ValueError(f"it holds more than {_LARGEST >> 20} MiB")
+    return content.decode("utf-8")
 
 
 def evaluate(

@@ -8,6 +8,7 @@ from pathlib import Path
 from hepflow import remote
 from hepflow.errors import UnreadableFile
 from hepflow.remote import is_remote, reason, shown, transport_errors
+from hepflow.storage import special_file
 
 FETCH_AGAIN = "Fetch it again or take it off the list."
 ROOT, PARQUET = "ROOT", "Parquet"
@@ -40,6 +41,9 @@ def check_whole(filename: str) -> str:
     path = Path(filename)
     if not path.exists():
         raise UnreadableFile(f"{filename}: there is no such file. Check the list of the dataset.")
+    kind = special_file(path)
+    if kind:
+        raise UnreadableFile(f"{filename}: is {kind}, no file. Take it off the list.")
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -124,3 +128,8 @@ def read_errors() -> tuple[type[BaseException], ...]:
         *remote.errors(),
         *([sys.modules["pyarrow"].ArrowException] if "pyarrow" in sys.modules else []),
     )
+
+
+def open_errors() -> tuple[type[BaseException], ...]:
+    """What the libraries raise while a file is opened: of absurd sizes that it claims, too."""
+    return (*read_errors(), MemoryError)

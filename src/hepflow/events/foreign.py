@@ -43,7 +43,7 @@ FORMATS = (
         "an EDM4hep file",
         "events",
         "podio_metadata beside it",
-        lambda file: "podio_metadata" in file.keys(cycle=False),
+        lambda file: "podio_metadata" in file.keys(recursive=False, cycle=False),
     ),
 )
 

@@ -20,11 +20,13 @@ from hepflow.events.branches import (
     wanted_names,
 )
 from hepflow.events.failures import (
+    FETCH_AGAIN,
     PARQUET,
     ROOT,
     check_whole,
     format_of,
     named,
+    open_errors,
     read_errors,
     unreadable,
 )
@@ -32,6 +34,7 @@ from hepflow.events.parquet import open_parquet
 from hepflow.events.record import build_events
 from hepflow.events.root import open_root
 from hepflow.remote import check_served, is_remote, transport_errors
+from hepflow.storage import check_layout
 
 # Versions of NanoAOD keep the same number in different integers: UChar_t, Short_t or Int_t. With
 # narrow or unsigned ones `jetId - 4 >= 0` and `nJet - 1` give other results than with Int_t.
@@ -42,6 +45,7 @@ _WIDER = {
     np.dtype(np.uint16): np.int32,
     np.dtype(np.uint32): np.int64,
 }
+_MAX_ENTRIES = 10_000_000_000  # of one file: more than an experiment records in years
 # These have one type in all versions, and coffea's LumiMask wants that one.
 _UNCHANGED = frozenset(EVENT_ID)
 
@@ -132,16 +136,23 @@ class OpenFile:
         Raises
         ------
         UnreadableFile
-            If the file is corrupted there.
+            If the file is corrupted there, or takes more memory than there is.
         """
         theirs = {name: name_in_file(name, self.branch_map) for name in names}
         if not theirs:
             return {}
         try:
             found = self.columns.read(list(dict.fromkeys(theirs.values())), start, stop)
+            _check_whole_columns(found, stop - start)
         except read_errors() as error:
             part = f", entries {start} to {stop}"
             raise self._unreadable(error, part) from cause(self.filename, error)
+        except MemoryError as error:
+            raise UnreadableFile(
+                f"{named(self.filename)}, entries {start} to {stop}: takes more memory than there "
+                f"is (MemoryError: {error}). Lower preprocess.skimming.chunk_size, or give more "
+                "memory; if the file is small, it is corrupted."
+            ) from error
         return {
             name: found[source] if name in _UNCHANGED else widened(found[source])
             for name, source in theirs.items()
@@ -166,11 +177,14 @@ def open_tree(filename: str, treename: str, branch_map: BranchMap | None = None)
     Raises
     ------
     UnreadableFile
-        If the file is missing, truncated or of a format that is not read.
+        If the file is missing, truncated or of a format that is not read, or says that it has
+        more events than a file can hold.
     MissingTree
         If it has no such tree; the message names those that it has.
     """
-    return OpenFile(filename, treename, _open_columns(filename, treename), dict(branch_map or {}))
+    columns = _open_columns(filename, treename)
+    _check_entries(filename, columns)
+    return OpenFile(filename, treename, columns, dict(branch_map or {}))
 
 
 def _open_columns(filename: str, treename: str) -> Columns:
@@ -181,11 +195,40 @@ def _open_columns(filename: str, treename: str) -> Columns:
         kind = check_whole(filename)
     try:
         return open_parquet(filename) if kind == PARQUET else open_root(filename, treename)
-    except read_errors() as error:
+    except open_errors() as error:
         # what is no ROOT file is looked at again: to look first costs each one a round trip
         if is_remote(filename) and _remote_format(filename, error) == PARQUET:
             return _open_remote_parquet(filename)
         raise unreadable(filename, error, kind) from cause(filename, error)
+
+
+def _check_entries(filename: str, columns: Columns) -> None:
+    """Refuse a number of events that no file can hold: as many are planned for.
+
+    Raises
+    ------
+    UnreadableFile
+        It is negative or absurd.
+    """
+    if not 0 <= columns.num_entries <= _MAX_ENTRIES:
+        raise UnreadableFile(
+            f"{named(filename)}: says that it has {columns.num_entries:,} events. Expected 0 to "
+            f"{_MAX_ENTRIES:,}: it is corrupted. {FETCH_AGAIN}"
+        )
+
+
+def _check_whole_columns(arrays: Mapping[str, Any], length: int) -> None:
+    """Refuse columns that lack events, or whose lists reach beyond their content.
+
+    Raises
+    ------
+    ValueError
+        One does. Compiled code would read memory that belongs to something else.
+    """
+    for name, array in arrays.items():
+        if len(array) != length:
+            raise ValueError(f"{name} has {len(array)} of {length} events")
+        check_layout(array.layout, length)
 
 
 def _remote_format(url: str, error: BaseException) -> str | None:

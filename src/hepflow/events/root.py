@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from hepflow.errors import MissingTree, UnreadableFile
+from hepflow.events.decompression import bound_decompression
 from hepflow.events.failures import ROOT, named
 from hepflow.events.foreign import READS, foreign_format
 
 _RUNS = "Runs"
 _TABLES = {"TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple"}
+_FOLDERS = {"TDirectory", "TDirectoryFile"}
 _SUMS_OF_WEIGHTS = ("genEventSumw", "genEventSumw_")
 
 
@@ -94,8 +96,10 @@ def open_root(filename: str, treename: str) -> TreeColumns | NtupleColumns:
     """
     import uproot
 
+    bound_decompression()
     root_file = uproot.open(filename)
-    names = set(root_file.keys(cycle=False))
+    classes = names_in(root_file)
+    names = set(classes)
     foreign = foreign_format(root_file, treename, names)
     if foreign is not None:
         raise UnreadableFile(
@@ -105,14 +109,36 @@ def open_root(filename: str, treename: str) -> TreeColumns | NtupleColumns:
     columns = _columns(root_file[treename]) if treename in names else None
     if columns is None:
         raise MissingTree(
-            f"{named(filename)}: there is no tree {treename!r}. {_trees_there(root_file, treename)}"
+            f"{named(filename)}: there is no tree {treename!r}. {_trees_there(classes, treename)}"
         )
     return columns
 
 
-def _trees_there(root_file: Any, wanted: str) -> str:
+def names_in(root_file: Any) -> dict[str, str]:
+    """Class of all that a file holds, by name; what lies in folders is ``folder/name``.
+
+    Raises
+    ------
+    ValueError
+        A folder is in itself: uproot would look into it for ever.
+    """
+    found: dict[str, str] = {}
+    todo, seen = [("", root_file)], {root_file.fSeekKeys}
+    while todo:
+        where, folder = todo.pop()
+        for name, kind in folder.iterclassnames(recursive=False, cycle=False):
+            found.setdefault(f"{where}{name}", kind)
+            if kind in _FOLDERS:
+                inner = folder[name]
+                if inner.fSeekKeys in seen:
+                    raise ValueError(f"the folder {where}{name} is in itself")
+                seen.add(inner.fSeekKeys)
+                todo.append((f"{where}{name}/", inner))
+    return found
+
+
+def _trees_there(classes: Mapping[str, str], wanted: str) -> str:
     """Names of the TTrees and RNTuples, without histograms and the like; the nearest first."""
-    classes = root_file.classnames(cycle=False)
     tables = sorted(name for name, kind in classes.items() if kind in _TABLES)
     if not tables:
         return "The file has no tree at all."
@@ -127,7 +153,10 @@ def _columns(found: Any) -> TreeColumns | NtupleColumns | None:
 
     if isinstance(found, uproot.behaviors.TTree.TTree):
         names = frozenset(found.keys(recursive=False))
-        return TreeColumns(found, names, int(found.num_entries), str(found.file.uuid))
+        entries = int(found.num_entries)
+        if names and all(branch.num_entries != entries for branch in found.branches):
+            raise ValueError(f"the tree says that it has {entries} events, its branches differ")
+        return TreeColumns(found, names, entries, str(found.file.uuid))
     if isinstance(found, uproot.behaviors.RNTuple.RNTuple):
         fields, counters = _flat_fields(found)
         return NtupleColumns(found, fields, counters, int(found.num_entries), str(found.file.uuid))
@@ -169,7 +198,7 @@ def _flat_fields(ntuple: Any) -> tuple[dict[str, str], dict[str, str]]:
 
 def sum_of_runs(root_directory: Any) -> float | None:
     """Sum of ``genEventSumw`` over all rows of Runs; None where there is none."""
-    if _RUNS not in root_directory.keys(cycle=False):
+    if _RUNS not in root_directory.keys(recursive=False, cycle=False):
         return None
     runs = root_directory[_RUNS]
     known = runs.keys(recursive=False)

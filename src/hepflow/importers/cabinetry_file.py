@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import yaml
 
-from hepflow.errors import InputError, Problem, WorkspaceError
+from hepflow.errors import InputError, Problem, StorageError, WorkspaceError
 from hepflow.importers.cabinetry_names import plain_names, renamings
 from hepflow.importers.cabinetry_sections import Names, sections_of, settings_left_out
 from hepflow.importers.cabinetry_sources import Source, source_findings, sources_of, varied
@@ -24,6 +23,7 @@ from hepflow.importers.cabinetry_templates import (
 )
 from hepflow.importers.spec import NOMINAL, by_year
 from hepflow.records import Axis, Block, HistogramSet, Ledger
+from hepflow.storage import read_yaml
 
 _log = logging.getLogger(__name__)
 
@@ -106,12 +106,12 @@ def _validated(config: str | Path | Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(config, Mapping):
             content = dict(config)
         else:
-            content = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+            if not Path(config).exists():
+                raise WorkspaceError(f"the cabinetry configuration {config} does not exist.")
+            content = read_yaml(config)
         configuration.validate(content)
-    except FileNotFoundError as error:
-        raise WorkspaceError(f"the cabinetry configuration {config} does not exist.") from error
     except (
-        *(yaml.YAMLError, jsonschema.ValidationError, UnicodeDecodeError),
+        *(StorageError, jsonschema.ValidationError, RecursionError),
         *(ValueError, NotImplementedError),
     ) as error:
         reason = getattr(error, "message", None) or str(error)

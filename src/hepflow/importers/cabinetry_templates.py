@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hepflow.errors import WorkspaceError
+from hepflow.errors import StorageError, WorkspaceError
+from hepflow.events.decompression import bound_decompression
+from hepflow.events.failures import named, open_errors
 from hepflow.importers.storages import with_flow
 from hepflow.records import Template
+from hepflow.storage import open_zip, refuse_special
 
+_LARGEST = 1 << 30  # [byte] of a file of one histogram when decompressed
+_BROKEN = (
+    *(OSError, KeyError, ValueError, TypeError, AttributeError, EOFError),
+    *(MemoryError, OverflowError, StorageError, zipfile.BadZipFile, SyntaxError),
+    tokenize.TokenError,  # of the header of an array, which numpy parses
+)
 Entry = Mapping[str, Any]  # one entry of a cabinetry configuration
 
 
@@ -64,19 +76,30 @@ def folder_reader(folder: Path) -> Reader:
 
 def _from_npz(path: Path) -> Found:
     try:
-        with np.load(path, allow_pickle=False) as content:
-            edges, yields, stdev = (content[name] for name in ("bins", "yields", "stdev"))
+        with open_zip(path, max_bytes=_LARGEST) as archive:
+            edges, yields, stdev = (_numbers(archive, name) for name in ("bins", "yields", "stdev"))
+        if not len(edges) - 1 == len(yields) == len(stdev):
+            raise ValueError("its arrays do not belong together")
     except FileNotFoundError as error:
         raise WorkspaceError(
             f"{path} does not exist. Run cabinetry.templates.collect (or build) and postprocess, "
             "or read the input histograms (source='inputs')."
         ) from error
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (*_BROKEN, zlib.error) as error:
         raise WorkspaceError(f"{path} is not a histogram of cabinetry: {error}") from error
-    sumw2 = np.nan_to_num(stdev.astype(np.float64) ** 2, nan=0.0)
+    sumw2 = np.nan_to_num(stdev**2, nan=0.0)
     flow = ((1, 1),)
-    sums = Template(np.pad(yields.astype(np.float64), flow), np.pad(sumw2, flow))
+    sums = Template(np.pad(yields, flow), np.pad(sumw2, flow))
     return Found(tuple(map(float, edges)), sums)
+
+
+def _numbers(archive: zipfile.ZipFile, name: str) -> NDArray[np.float64]:
+    """Array of numbers in one dimension."""
+    with archive.open(f"{name}.npy") as file:
+        found = np.lib.format.read_array(file, allow_pickle=False)
+    if found.ndim != 1 or found.dtype.kind not in "biuf":
+        raise ValueError(f"{name} is no list of numbers")
+    return np.asarray(found, dtype=np.float64)
 
 
 def input_reader(general: Entry, base: Path) -> Reader:
@@ -123,11 +146,20 @@ def _from_root(path: str, base: Path) -> Found:
     if not colon or key.startswith("//"):
         raise WorkspaceError(f"expected file:histogram in General.InputPath, not {path!r}.")
     place = file if "://" in file else str(base / file)
+    bound_decompression()
     try:
+        refuse_special(place)
         with uproot.open(place) as opened:
             return _from_th1(opened[key])
-    except (uproot.KeyInFileError, OSError) as error:
-        raise WorkspaceError(f"the histogram {key!r} in {place} cannot be read: {error}") from error
+    except WorkspaceError:
+        raise
+    except _root_errors() as error:
+        shown = named(place)
+        raise WorkspaceError(f"the histogram {key!r} in {shown} cannot be read: {error}") from error
+
+
+def _root_errors() -> tuple[type[BaseException], ...]:
+    return (*_BROKEN, *open_errors())
 
 
 def _from_th1(histogram: Any) -> Found:

@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from hepflow.errors import InputError, StorageError, did_you_mean
+from hepflow.errors import InputError, StorageError, UnsafeContent, did_you_mean
 from hepflow.importers.hists import Piece, from_hists
 from hepflow.importers.safe_load import load_stored
 from hepflow.importers.spec import AxisRoles, ImportSpec
 from hepflow.importers.standins import StoredHistogram
 from hepflow.records import HistogramSet
 
+_MOST = 1_000_000  # histograms of a file
 Source = str | Path | Mapping[str, Any]  # a file, or what was loaded from it
 Level = Literal["observable", "process", "dataset", "channel", "variation"]
 
@@ -61,7 +62,7 @@ def from_coffea(
     content = _inside(_loaded(source, spec), inside)
     pieces = [
         piece
-        for piece in _walk(content, tuple(levels), {})
+        for piece in _pieces(content, tuple(levels))
         if observables is None or piece.observable in observables
     ]
     _check_found(pieces, observables, levels)
@@ -109,7 +110,7 @@ def from_pocket_coffea(
     content = _inside(_loaded(source, spec), ("variables",))
     pieces = [
         piece
-        for piece in _walk(content, ("observable", "process", "dataset"), {})
+        for piece in _pieces(content, ("observable", "process", "dataset"))
         if (observables is None or piece.observable in observables)
         and (datasets is None or piece.dataset in datasets)
     ]
@@ -199,6 +200,32 @@ def _inside(content: Any, keys: Sequence[str]) -> Any:
             raise InputError(f"there is no {key!r} on the way to the histograms. {hint}".rstrip())
         content = content[key]
     return content
+
+
+def _pieces(content: Any, levels: tuple[Level, ...]) -> Iterator[Piece]:
+    """Histograms at the end of the levels."""
+    _check_width(content, len(levels))
+    return _walk(content, levels, {})
+
+
+def _check_width(content: Any, levels: int) -> None:
+    """Refuse mappings that are told to hold each other so often that to walk them takes for ever.
+
+    Raises
+    ------
+    UnsafeContent
+        There are more than a million entries on one level.
+    """
+    here = {id(content): (content, 1)}
+    for _ in range(levels):
+        below: dict[int, tuple[Any, int]] = {}
+        for value, times in here.values():
+            for one in value.values() if isinstance(value, Mapping) else ():
+                below[id(one)] = (one, below.get(id(one), (one, 0))[1] + times)
+        count = sum(times for _, times in below.values())
+        if count > _MOST:
+            raise UnsafeContent(f"the file has {count} entries on one level, at most {_MOST} fit.")
+        here = below
 
 
 def _walk(content: Any, levels: tuple[Level, ...], known: dict[str, str]) -> Iterator[Piece]:

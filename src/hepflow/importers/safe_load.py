@@ -17,7 +17,18 @@ from pathlib import Path
 from typing import IO, Any
 
 from hepflow.errors import StorageError, UnsafeContent
-from hepflow.importers.standins import Array, Buffer, Core, Dtype, Opaque, StoredHistogram
+from hepflow.importers.standins import (
+    Array,
+    Buffer,
+    Core,
+    Dtype,
+    Opaque,
+    StoredHistogram,
+    Text,
+    frozen,
+)
+from hepflow.storage import refuse_special
+from hepflow.storage.pickles import check_pickle
 
 MAX_BYTES = 4 << 30  # [byte] of a file when decompressed
 _BLOCK = 1 << 20  # [byte]
@@ -29,8 +40,11 @@ _COFFEA = "coffea.processor.accumulator"
 
 # What a pickle may name, and what stands in for it. Subclasses of containers become the container.
 _ADMITTED: dict[tuple[str, str], Any] = {
-    **{("builtins", one.__name__): one for one in (dict, list, set, frozenset, tuple)},
-    **{("builtins", one.__name__): one for one in (int, float, bool, str, complex)},
+    **{("builtins", one.__name__): one for one in (dict, list, set, int, float, bool, complex)},
+    # What can't be hashed, and no text of a container that a few bytes let expand to anything.
+    ("builtins", "tuple"): list,
+    ("builtins", "frozenset"): frozen,
+    ("builtins", "str"): Text,
     ("collections", "defaultdict"): collections.defaultdict,
     ("collections", "OrderedDict"): collections.OrderedDict,
     ("collections", "Counter"): dict,
@@ -102,7 +116,9 @@ def load_stored(path: str | Path, *, max_bytes: int = MAX_BYTES) -> Any:
     """
     path = Path(path)
     try:
+        refuse_special(path)
         data = _content(path, max_bytes)
+        check_pickle(io.BytesIO(data), len(data), tree_only=False)
         return _StandInUnpickler(io.BytesIO(data)).load()
     except UnsafeContent as error:
         error.add_note(f"file: {path}")
@@ -112,7 +128,7 @@ def load_stored(path: str | Path, *, max_bytes: int = MAX_BYTES) -> Any:
     except (
         *(pickle.UnpicklingError, EOFError, OSError, RuntimeError),  # lz4 raises the last
         *(ValueError, TypeError, AttributeError, KeyError, IndexError),
-        *(MemoryError, OverflowError, RecursionError, ImportError),
+        *(MemoryError, OverflowError, RecursionError, ImportError, SystemError),
     ) as error:
         raise StorageError(f"{path} is damaged or not a pickle of histograms: {error}") from error
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hepflow.errors import StorageError
 
 _NUMBERS = re.compile(r"^[<>|=]?[iufb][1248]$")
+_SHOWN = 40  # characters of what a file says that a message quotes
 _MAX_AXES = 32  # of boost-histogram
 _AT_AXES = 1  # where the number of axes stands in the state of a histogram
 _WORDS = {"weight": 2, "mean": 3, "weighted_mean": 4}  # 8-byte words a cell; 1 for the others
@@ -31,6 +32,32 @@ class Opaque:
         """Keep nothing."""
 
 
+class Text(str):
+    """Text as pickled by name: of texts only, as anything else would be written out."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: Any = "", *_: Any) -> Self:
+        """Take a text."""
+        if not isinstance(value, str):
+            raise ValueError(f"a text made of a {type(value).__name__}")  # noqa: TRY004 - of the file
+        return super().__new__(cls, value)
+
+
+def frozen(items: Any = ()) -> frozenset[Any]:
+    """Frozen set of texts and numbers; of anything else, hashing it may end the program.
+
+    Raises
+    ------
+    ValueError
+        It has other members.
+    """
+    members = list(items) if isinstance(items, Sequence | set) else [None]
+    if not all(isinstance(one, str | bytes | int | float) for one in members):
+        raise ValueError("a frozen set of something else than texts and numbers")
+    return frozenset(members)
+
+
 class Dtype:
     """Type of the elements of an array, as text."""
 
@@ -46,7 +73,8 @@ class Dtype:
 
     def __setstate__(self, state: Any) -> None:
         """Keep the byte order; fields are for `numpy` to refuse."""
-        self.byte_order = state[1] if isinstance(state[1], str) else ""
+        order = state[1] if isinstance(state, tuple) and len(state) > 1 else ""
+        self.byte_order = order if isinstance(order, str) else ""
 
     def resolve(self) -> np.dtype[Any]:
         """Return the type, which is a number.
@@ -57,9 +85,10 @@ class Dtype:
             It is something else.
         """
         order = self.byte_order if self.byte_order in {"<", ">"} else ""
-        text = f"{order}{self.text}"
-        if not isinstance(self.text, str) or not _NUMBERS.match(text):
-            raise StorageError(f"a histogram with an array of {self.text!r} instead of numbers")
+        text = f"{order}{self.text}" if isinstance(self.text, str) else ""
+        if not _NUMBERS.match(text):
+            shown = text[:_SHOWN] if isinstance(self.text, str) else type(self.text).__name__
+            raise StorageError(f"a histogram with an array of {shown!r} instead of numbers")
         return np.dtype(text)
 
 
@@ -92,8 +121,8 @@ class Array:
         if not isinstance(self.dtype, Dtype) or not isinstance(self.data, bytes | bytearray):
             raise StorageError("a histogram with an array that is not one of numbers")
         found = np.frombuffer(self.data, dtype=self.dtype.resolve()).copy()
-        if tuple(self.shape) != found.shape:
-            raise StorageError(f"an array of shape {self.shape} with {len(found)} elements")
+        if self.shape != found.shape:
+            raise StorageError(f"an array of another shape than its {len(found)} elements")
         return found
 
 
@@ -156,7 +185,7 @@ class Core:
             raise StorageError("a histogram without content")
         axes = self.state[_AT_AXES]
         if not isinstance(axes, int) or not 0 < axes <= _MAX_AXES:
-            raise StorageError(f"a histogram with {axes!r} axes")
+            raise StorageError(f"a histogram of another number of axes than 1 to {_MAX_AXES}")
         state = tuple(_plain(one) for one in self.state)
         if not isinstance(state[-1], np.ndarray):
             raise StorageError("a histogram without storage")

@@ -6,6 +6,7 @@ import functools
 import io
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -138,6 +139,9 @@ class _PlainHandler(logging.Handler):
         log_console().out(self.format(record), highlight=False)
 
 
+_NEVER = logging.CRITICAL + 1  # a level that no message has
+
+
 class _PrivateFileHandler(logging.FileHandler):
     """Log file that only its owner can read: messages can hold paths and names of people."""
 
@@ -145,3 +149,13 @@ class _PrivateFileHandler(logging.FileHandler):
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.fchmod(descriptor, 0o600)
         return io.TextIOWrapper(io.FileIO(descriptor, "a"), encoding=self.encoding)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say once that the log is not written any more; the run goes on without it."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        self.setLevel(_NEVER)
+        why = error.strerror or str(error)
+        log_console().out(f"the log {self.baseFilename} ends here: {why}", highlight=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import functools
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hepflow.errors import InputError
+from hepflow.errors import ChecksumError, InputError, StorageError
 from hepflow.events import BLOCK_ID
 from hepflow.lumi_mask import Ranges
 from hepflow.luminosity.codes import Integers, codes_of, is_certified, name_of
+from hepflow.storage import check_unchanged, parse_json, refuse_special
 
 Row = tuple[int, int, float]  # run, block, luminosity [1/pb]
 _PER_PICOBARN = {"fb": 1e3, "pb": 1.0, "nb": 1e-3, "ub": 1e-6}
+_LAST = 2**31 - 1
+_BROKEN = (OSError, ValueError, TypeError, AttributeError, IndexError, OverflowError, StorageError)
 _FORMS = (
     "Expected the CSV that brilcalc writes (lumi --byls), a CSV with the header "
     "'run,luminosityBlock,luminosity [1/pb]', or JSON such as "
@@ -60,15 +62,27 @@ def load_table(file: str, digest: str) -> LumiTable:
     InputError
         If the file is missing, of another form, or has a block twice.
     """
-    del digest  # part of the cache's key only
     try:
-        text = Path(file).read_text(encoding="utf-8")
+        refuse_special(file)
+        raw = Path(file).read_bytes()
+        check_unchanged(raw, digest, file)
+        text = raw.decode("utf-8")
         rows = list(_json_rows(text) if text.lstrip().startswith("{") else _csv_rows(text))
-    except (OSError, ValueError, TypeError, AttributeError, IndexError) as error:
+        _check_numbers(rows)
+    except ChecksumError:
+        raise
+    except (*_BROKEN, csv.Error) as error:
         raise InputError(
             f"{file}: not a table of luminosity (general.lumi_table): {error}. {_FORMS}"
         ) from error
     return _table(file, rows)
+
+
+def _check_numbers(rows: Sequence[Row]) -> None:
+    """Refuse runs and blocks that no detector has: their codes would overflow."""
+    for run, block, _ in rows:
+        if not 0 <= run <= _LAST or not 0 <= block <= _LAST:
+            raise ValueError(f"run {run}, block {block}: expected 0 to {_LAST}")
 
 
 def _table(file: str, rows: Sequence[Row]) -> LumiTable:
@@ -92,7 +106,7 @@ def _table(file: str, rows: Sequence[Row]) -> LumiTable:
 
 
 def _json_rows(text: str) -> Iterator[Row]:
-    for run, blocks in json.loads(text).items():
+    for run, blocks in parse_json(text).items():
         for block, value in blocks.items():
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise TypeError(f"{run}:{block} has {value!r}, which is no luminosity")

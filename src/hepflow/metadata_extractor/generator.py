@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -12,7 +13,7 @@ from typing import Any
 
 from hepflow import rates
 from hepflow.datasets import ConfigurableDatasetManager, Group
-from hepflow.errors import FileListError, StorageError
+from hepflow.errors import ChecksumError, FileListError, StorageError
 from hepflow.execution import Executor, configured_executor
 from hepflow.execution.failures import reason, separated, settle
 from hepflow.file_lists import alternatives
@@ -37,10 +38,10 @@ from hepflow.records import FileInfo, Loss, WorkItem
 from hepflow.records.ledger import losses_in
 from hepflow.remote import identity, is_remote, shown
 from hepflow.schema.execution import OnMissing
-from hepflow.storage import as_record, file_stamp, read_json, write_json
+from hepflow.storage import as_record, file_stamp, read_json, sha256_bytes, write_json
 
 _log = logging.getLogger(__name__)
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 
 
 class NanoAODMetadataGenerator:
@@ -193,6 +194,8 @@ class NanoAODMetadataGenerator:
             if stored.get("format") != CACHE_FORMAT:
                 return {}
             where = str(path)
+            if stored["digest"] != _digest(stored["files"]):
+                raise ChecksumError(f"{path}: its contents are not those that were written")
             return {key: as_record(FileInfo, one, where) for key, one in stored["files"].items()}
         except (StorageError, AttributeError, KeyError, TypeError, ValueError) as error:
             _log.warning("metadata: %s is not used: %s", path, error)
@@ -200,7 +203,8 @@ class NanoAODMetadataGenerator:
 
     def _remember(self, found: Mapping[FileTask, FileInfo]) -> None:
         files = {_cache_key(task): info for task, info in found.items()}
-        write_json(self._cache_path(), {"format": CACHE_FORMAT, "files": files})
+        content = {"format": CACHE_FORMAT, "digest": _digest(files), "files": files}
+        write_json(self._cache_path(), content)
 
     def _check_runs(self, groups: Iterable[Group], infos: Sequence[FileInfo]) -> None:
         for one in groups:
@@ -232,6 +236,16 @@ class NanoAODMetadataGenerator:
         self.workitems = read_workitems(folder / "workitems.json")
         self.nanoaods_summary = read_summary(folder / "nanoaods.json")
         return self.nanoaods_summary
+
+
+def _digest(files: Mapping[str, Any]) -> str:
+    """Digest of what is known about files, as records or as they are read back."""
+    return sha256_bytes(json.dumps(files, sort_keys=True, default=_fields).encode())
+
+
+def _fields(info: FileInfo) -> dict[str, Any]:
+    """Fields of a record, which are not copied: it may have thousands of entry ranges."""
+    return {name: getattr(info, name) for name in FileInfo.__slots__}
 
 
 def with_lost(fileset: Mapping[str, Any], losses: Iterable[Loss]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from hepflow.events import (
     present_branches,
     read_events,
 )
-from hepflow.functors import as_passed, call
+from hepflow.functors import as_passed, call, naming
 from hepflow.normalisation import generator_weights
 from hepflow.records import Dataset, PartCounts, WorkItem
 from hepflow.remote import shown
@@ -91,8 +91,9 @@ def _mask(spec: SkimSpec, events: Any, length: int) -> np.ndarray[Any, np.dtype[
     if spec.function is None:
         return np.ones(length, dtype=np.bool_)
     where = "preprocess.skimming.function"
-    result = call(spec.function, spec.use, events, where, spec.static_kwargs)
-    return as_passed(result, length, where).mask
+    with naming(spec.function):
+        result = call(spec.function, spec.use, events, where, spec.static_kwargs)
+        return as_passed(result, length, where).mask
 
 
 def _check_same_file(file: OpenFile, item: WorkItem) -> None:

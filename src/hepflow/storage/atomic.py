@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import re
+import secrets
 import socket
 import time
 from collections.abc import Iterator
@@ -16,7 +16,6 @@ from hepflow.errors import StorageError
 # The host stands in the name because a process id means nothing on another machine.
 _TEMPORARY = re.compile(r"^\..+\.(?P<host>[^./]*)-(?P<pid>\d+)-\d+\.tmp$")
 _ABANDONED_AFTER = 86_400.0  # [s] age at which a temporary that can't be judged by pid goes
-_COUNTER = itertools.count()
 
 
 def _host() -> str:
@@ -68,7 +67,9 @@ def atomic_writer(path: str | Path) -> Iterator[Path]:
         The folder can't be written, or the block wrote nothing.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{_host()}-{os.getpid()}-{next(_COUNTER)}.tmp")
+    # Not to be foreseen: who may write the folder could put a link there, to be written through.
+    secret = secrets.randbits(63)
+    temporary = path.with_name(f".{path.name}.{_host()}-{os.getpid()}-{secret}.tmp")
     with storage_errors(path, "write"):
         path.parent.mkdir(parents=True, exist_ok=True)
     try:

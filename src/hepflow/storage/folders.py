@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import unicodedata
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from hepflow.errors import UnsafeContent
 from hepflow.storage.atomic import storage_errors
 
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_LONGEST_NAME = 255  # [byte] of one component, of the file systems in use
+_SHOWN = 60  # characters of a name that a message quotes
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # Unicode: control, direction, no character
 
 
 def private_folder(path: str | Path) -> Path:
@@ -21,7 +25,8 @@ def private_folder(path: str | Path) -> Path:
     ------
     UnsafeContent
         It is a symbolic link or not a folder, belongs to someone else, or group or others
-        may write it: files in it could be exchanged between writing and reading.
+        may write it: files in it could be exchanged between writing and reading. Or everybody
+        may rename folders on the way to it.
     StorageError
         It can't be made.
     """
@@ -41,13 +46,28 @@ def private_folder(path: str | Path) -> Path:
             f"{path} is writable by others (mode {stat.S_IMODE(status.st_mode):04o}). "
             f"Run: chmod go-w {path}"
         )
+    _check_way(path)
     return path
+
+
+def _check_way(path: Path) -> None:
+    """Refuse a way on which everybody may put another folder in place of this one."""
+    for parent in path.absolute().parents:
+        with storage_errors(parent, "look at"):
+            mode = parent.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise UnsafeContent(
+                f"{path} is private, but everybody may rename it: {parent} is writable by all "
+                f"(mode {stat.S_IMODE(mode):04o}). Run: chmod o-w {parent}, or choose another "
+                "folder."
+            )
 
 
 def safe_join(root: str | Path, *names: str) -> Path:
     """Return ``root/name/...`` for names that come from input; it never leaves `root`.
 
-    Each name is one component: no separator, not empty, not ``.`` or ``..``.
+    Each name is one component: no separator, not empty, not ``.`` or ``..``, of at most 255
+    bytes, and without signs that can't be seen or that turn the direction of a text.
 
     Raises
     ------
@@ -66,10 +86,29 @@ def safe_join(root: str | Path, *names: str) -> Path:
                 f"{name!r} can't be the name of a file or folder under {root}: "
                 "one name without separators is expected."
             )
+        if len(os.fsencode(name)) > _LONGEST_NAME or _hides(name):
+            raise UnsafeContent(
+                f"{name[:_SHOWN]!a} can't be the name of a file or folder under {root}: at most "
+                f"{_LONGEST_NAME} bytes of visible signs are expected. Choose another name."
+            )
     path = root.joinpath(*names)
-    if not path.resolve().is_relative_to(root.resolve()):
-        raise UnsafeContent(f"{path} leads out of {root} through a link. Remove the link.")
+    try:
+        inside = path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # links that lead to each other
+        inside = False
+    if not inside:
+        raise UnsafeContent(
+            f"{path} leads out of {root} through a link. Remove the link, or name the folder that "
+            "it leads to in the configuration."
+        )
     return path
+
+
+def _hides(name: str) -> bool:
+    """Whether a name shows something else than it is, in a terminal or a list of files."""
+    if name.isascii():
+        return not name.isprintable()
+    return any(unicodedata.category(sign) in _UNSEEN for sign in name)
 
 
 def forget_oldest(folder: Path, most: float, keep: Collection[Path] = ()) -> None:

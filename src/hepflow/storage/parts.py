@@ -18,12 +18,20 @@ import numpy as np
 
 from hepflow.errors import ChecksumError, MissingArtifact, StorageError, UnsafeContent
 from hepflow.storage.atomic import atomic_writer, storage_errors
+from hepflow.storage.pickles import BadPickle, check_pickle
+from hepflow.storage.special import refuse_special
 
 _MAGIC = b"HEPFLOW1"
 _TRAILER = len(_MAGIC) + hashlib.sha256().digest_size
 _BLOCK = 1 << 20  # [byte]
 
-_NUMBERS = re.compile(r"^[biufcSU?][0-9]*$")  # types of elements that hold no reference
+_NUMBERS = re.compile(r"[biufcSU?][0-9]*")  # types of elements that hold no reference
+_LONGEST_NAME = 40  # characters of the name of a type
+# What a pickle that nobody of good will wrote can raise while it is loaded.
+_BROKEN = (
+    *(pickle.UnpicklingError, BadPickle, EOFError, ValueError, TypeError, AttributeError),
+    *(IndexError, KeyError, OverflowError, MemoryError, RecursionError, SystemError),
+)
 
 
 class _Dtype:
@@ -33,15 +41,19 @@ class _Dtype:
     """
 
     def __init__(self, text: Any = "", *_: Any) -> None:
-        self.text, self.order = text, ""
+        self.text = text[:_LONGEST_NAME] if isinstance(text, str) else type(text).__name__
+        self.order = ""
 
     def __setstate__(self, state: Any) -> None:
         """Keep the byte order only."""
-        self.order = state[1] if isinstance(state, tuple) and state[1] in {"<", ">"} else ""
+        order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
+        if order not in ("<", ">", "|", "="):
+            raise ValueError("it has the type of an array without a byte order")
+        self.order = order if order in {"<", ">"} else ""
 
     def resolve(self) -> np.dtype[Any]:
         """Return the type, which must be one of numbers or text."""
-        if not isinstance(self.text, str) or not _NUMBERS.match(self.text):
+        if not _NUMBERS.fullmatch(self.text):
             raise UnsafeContent(
                 f"the pickle has an array of {self.text!r}, which is not admitted: only numbers "
                 "and texts are. Remove the file if not yours."
@@ -80,9 +92,9 @@ class _PlainPickler(pickle.Pickler):
         if kind is np.ndarray and not (obj.flags.c_contiguous or obj.flags.f_contiguous):
             return np.ascontiguousarray(obj).__reduce_ex__(5)
         plain = kind is np.ndarray or isinstance(obj, np.generic)
-        if plain and _NUMBERS.match(obj.dtype.str[1:]):
+        if plain and _NUMBERS.fullmatch(obj.dtype.str[1:]):
             return NotImplemented
-        if isinstance(obj, np.dtype) and _NUMBERS.match(obj.str[1:]):
+        if isinstance(obj, np.dtype) and _NUMBERS.fullmatch(obj.str[1:]):
             return NotImplemented  # of an array
         name = (getattr(obj, "__module__", ""), getattr(obj, "__qualname__", ""))
         if callable(obj) and name in _ADMITTED:
@@ -136,10 +148,12 @@ def write_part(path: str | Path, payload: Mapping[str, Any]) -> None:
     with (
         atomic_writer(path) as temporary,
         storage_errors(path, "write"),
-        temporary.open("xb") as file,
+        temporary.open("x+b") as file,
     ):
         hashing = _HashingFile(file)
         _PlainPickler(hashing, protocol=5).dump(dict(payload))
+        size = file.tell()
+        _look_at_own(file, size, path)
         file.write(_MAGIC + hashing.digest.digest())
 
 
@@ -154,18 +168,36 @@ def _digest(file: BinaryIO, size: int) -> bytes:
     return digest.digest()
 
 
-def _verify(file: BinaryIO, path: Path) -> None:
+def _verify(file: BinaryIO, path: Path) -> int:
+    """Compare the bytes with their checksum; return how many belong to the pickle."""
     size = os.fstat(file.fileno()).st_size - _TRAILER
     if size > 0:
         found = _digest(file, size)
         trailer = file.read(_TRAILER)
         if trailer == _MAGIC + found:
-            file.seek(0)
-            return
+            return size
     raise ChecksumError(
         f"{path} is damaged: its bytes are not those that were written. Remove it; "
         "the step that makes it writes it again."
     )
+
+
+def _look_at_own(file: BinaryIO, size: int, path: Path) -> None:
+    """Refuse at writing what reading would refuse."""
+    try:
+        _look_through(file, size)
+    except BadPickle as error:
+        raise StorageError(f"{path} would not be read back: {error}. Copy it first.") from error
+    file.seek(size)
+
+
+def _look_through(file: BinaryIO, size: int) -> None:
+    """Make sure that loading does no harm: a checksum is made by whoever makes the file."""
+    file.seek(0)
+    end = check_pickle(file, size, tree_only=True)
+    if end != size:
+        raise BadPickle(f"{size - end} bytes follow its end")
+    file.seek(0)
 
 
 def read_part(path: str | Path) -> dict[str, Any]:
@@ -183,23 +215,26 @@ def read_part(path: str | Path) -> dict[str, Any]:
     ChecksumError
         The file is truncated or changed.
     UnsafeContent
-        The pickle asks for a class or function that is not admitted.
+        The pickle asks for a class or function that is not admitted, or it is no file.
     StorageError
-        The file can't be read.
+        The file can't be read, or loading it would crash, hang or fill the memory.
     """
     path = Path(path)
+    refuse_special(path)
     if not path.exists():
         raise MissingArtifact(f"part {path} does not exist. Repeat the step that makes it.")
     with storage_errors(path, "read"), path.open("rb") as file:
-        _verify(file, path)
+        size = _verify(file, path)
         try:
+            _look_through(file, size)
             # From the open file: buffers are read straight into their arrays.
             payload = _PlainUnpickler(file).load()
         except UnsafeContent as error:
             error.add_note(f"file: {path}")
             raise
-        except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError) as error:
-            raise StorageError(f"{path} does not hold a part: {error}. Remove it.") from error
+        except _BROKEN as error:
+            why = str(error) or type(error).__name__
+            raise StorageError(f"{path} does not hold a part: {why}. Remove it.") from error
     if not isinstance(payload, dict):
         raise StorageError(f"{path} holds a {type(payload).__name__}, not a part. Remove it.")
     return payload

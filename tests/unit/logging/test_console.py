@@ -3,6 +3,8 @@
 import io
 import logging
 import stat
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -140,3 +142,23 @@ def test_forced_colours_do_not_make_a_terminal(monkeypatch):
     batch = Console(file=io.StringIO(), force_terminal=True, _environ={})
     monkeypatch.setattr(console, "log_console", lambda: batch)
     assert not console.on_terminal()
+
+
+def test_a_full_disk_ends_the_log_and_not_the_run(tmp_path, capsys):
+    code = """
+import logging, resource, signal, sys
+from hepflow.logging import setup_logging
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+setup_logging("INFO", sys.argv[1])
+for i in range(9):
+    logging.getLogger("hepflow").info("a message of some length, number %d", i)
+print("the run goes on")
+"""
+    words = [sys.executable, "-c", code, str(tmp_path / "x.log")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout == "the run goes on\n"
+    assert "Traceback" not in done.stderr
+    assert "number 8" in done.stderr
+    assert done.stderr.count("x.log ends here: File too large") == 1
