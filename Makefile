@@ -8,6 +8,8 @@ STAMP := $(VENV)/.installed
 JOBS ?= 2
 # Words for analysis.py, such as ARGS="--general.max_files=1".
 ARGS ?=
+# Runs that the nightly campaign kills.
+KILLS ?= 1000
 # Size of the built-in sample; empty means its default.
 EVENTS ?=
 
@@ -33,9 +35,13 @@ run: $(STAMP)  ## run the whole chain on the built-in sample
 
 test: $(STAMP)  ## all tests except the long campaigns, with coverage
 	$(BIN)/python -m pytest -n $(JOBS) -m "not nightly" --cov --cov-report=term $(ARGS)
+	$(BIN)/python tests/check_messages.py
 
 nightly: $(STAMP)  ## long campaigns, and the suite on other Python versions
 	$(BIN)/python -m pytest -m nightly $(ARGS)
+	$(BIN)/python -m benchmarks.kills --kills $(KILLS)
+	$(BIN)/python -m benchmarks.planning
+	$(BIN)/python -m benchmarks.overhead
 	@PYTHON312="$(PYTHON312)" PYTHON313="$(PYTHON313)" .ci/other-pythons
 
 lint: $(STAMP)  ## style, types and the floors of the architecture

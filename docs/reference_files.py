@@ -100,7 +100,11 @@ FILES = (
     File(
         "metadata/files.json",
         "What was learned about each file, for the next run",
-        keys={"format": "of this file", "files": "by dataset, path, size and time"},
+        keys={
+            "format": "of this file",
+            "digest": "of `files`: changed ones are not believed",
+            "files": "by dataset, path, size and time",
+        },
     ),
     File(
         f"skimmed/<dataset>/{MANIFEST}",
@@ -255,6 +259,7 @@ FILES = (
         "How fast the stages that ran were, for the estimates of `hepflow plan`",
         ("stage",),
         {"count": "files, events, fits or figures", "cpu_seconds": "that they took [s]"},
+        always=False,
     ),
     File("logs/hepflow.log", "Messages; tracebacks of unforeseen errors lie beside it"),
     File(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from hepflow.errors import StorageError
 from hepflow.keys import Key
-from hepflow.storage import read_json, sha256_file, write_json
+from hepflow.storage import as_record, read_json, safe_join, sha256_file, write_json
 
 STAMP = "key.json"
 _MADE_BY = "the stage that fills this folder"
@@ -49,7 +49,10 @@ def read_stamp(folder: Path, name: str = STAMP) -> Stamp | None:
         return None
     try:
         stored = read_json(path, _MADE_BY)
-        files = {folder / file: StampedFile(**one) for file, one in stored["files"].items()}
+        files = {
+            safe_join(folder, *PurePosixPath(file).parts): as_record(StampedFile, one, name)
+            for file, one in stored["files"].items()
+        }
         return Stamp(Key.from_json(stored["key"]), files)
     except (StorageError, KeyError, TypeError, AttributeError):
         return None  # a stamp that cannot be read vouches for nothing

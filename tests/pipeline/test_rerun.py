@@ -10,6 +10,7 @@ import pytest
 
 from tests.pipeline.projects import (
     MODULE,
+    ROOT,
     Here,
     assert_same_templates,
     assert_skim_is_whole,
@@ -137,7 +138,8 @@ def test_what_fills_histograms_is_not_imported_where_nothing_is_filled(here):
     )
     edit(here, ("    return ak.num(jets, axis=1) >= 2", selection))
     again(here)
-    done = run_command(here.folder, [sys.executable, "-c", LOADED, "--general.lumi=200"])
+    path = {"PYTHONPATH": str(ROOT)}
+    done = run_command(here.folder, [sys.executable, "-c", LOADED, "--general.lumi=200"], **path)
     assert done.returncode == 0, done.stderr
     assert "histograms: reused" in done.stderr
     assert "statistics: ran" in done.stderr

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
+import pkgutil
+import re
 
 import pytest
 
+import hepflow
 from hepflow import errors
 from hepflow.errors import ConfigurationError, HepflowError, OverrideError, Problem, did_you_mean
 
@@ -14,25 +18,74 @@ ALL = [
 ]
 
 
+def everywhere():
+    """All classes of the tree, also those that another module defines."""
+    for module in pkgutil.walk_packages(hepflow.__path__, "hepflow."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found = [HepflowError]
+    for one in found:  # grows while it is gone through
+        found += [sub for sub in one.__subclasses__() if sub.__module__.startswith("hepflow.")]
+    return found
+
+
 def drawn():
-    """Names in the order of the tree in the module's docstring, with their depth."""
+    """Names in the order of the tree in the module's docstring, with their depth and code."""
     lines = (errors.__doc__ or "").splitlines()
     for line in lines:
         head, branch, tail = line.partition("+-- ")
         if branch:
-            yield tail.split()[0], len(head) // 4
+            yield tail.split()[0], len(head) // 4, tail.split()[1]
         elif line.startswith("    HepflowError"):
-            yield "HepflowError", 0
+            yield "HepflowError", 0, line.split()[1]
 
 
 def test_the_tree_in_the_docstring_is_the_tree_of_the_classes():
     parents: dict[int, str] = {}
     seen = {}
-    for name, depth in drawn():
+    for name, depth, code in drawn():
         parents[depth] = name
-        if depth:
-            seen[name] = parents[depth - 1]
-    assert seen == {one.__name__: one.__base__.__name__ for one in ALL if one is not HepflowError}
+        seen[name] = (parents.get(depth - 1, "Exception"), code)
+    assert seen == {one.__name__: (one.__base__.__name__, one.code) for one in ALL}
+
+
+def test_the_docstring_names_the_classes_that_live_elsewhere():
+    told = " ".join((errors.__doc__ or "").split())
+    named = dict(re.findall(r"`([\w.]+)` \((HF\d{3})", told))
+    found = {pkgutil.resolve_name(path): code for path, code in named.items()}
+    assert found == {one: one.code for one in set(everywhere()) - set(ALL)}
+
+
+def lacking(classes):
+    wanted = ("code", "cause", "remedy")
+    return [(one.__name__, name) for one in classes for name in wanted if name not in vars(one)]
+
+
+def test_every_class_says_its_own_code_cause_and_remedy():
+    class Silent(errors.FitError):
+        code = "HF699"
+
+    assert lacking(everywhere()) == []
+    assert lacking([Silent]) == [("Silent", "cause"), ("Silent", "remedy")]
+
+
+def test_codes_are_unique_and_those_of_their_branch():
+    classes = everywhere()
+    assert len({one.code for one in classes}) == len(classes)
+    for one in classes:
+        assert re.fullmatch(r"HF\d{3}", one.code)
+        if one is not HepflowError and one.__base__ is not HepflowError:
+            assert one.code[:3] == one.__base__.code[:3]
+        else:
+            assert one.code.endswith("00")
+
+
+def test_cause_and_remedy_are_sentences():
+    for one in everywhere():
+        for text in (one.cause, one.remedy):
+            assert text[0].isupper() or text[0] == "`", one
+            assert text.endswith("."), one
+            assert len(text) > 40, one
 
 
 def test_what_the_user_can_mend_ends_with_status_2():

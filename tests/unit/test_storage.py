@@ -413,7 +413,11 @@ def test_links_out_of_the_folder_are_refused(tmp_path):
         storage.safe_join(tmp_path / "root", "out", "x")
 
 
-@given(name=st.text(min_size=1, max_size=10).filter(lambda n: not set(n) & set("/\\\0")))
+@given(
+    name=st.text(min_size=1, max_size=10).filter(
+        lambda n: n.isprintable() and not set(n) & set("/\\")
+    )
+)
 def test_a_joined_path_stays_below_its_root(name):
     if name in {".", ".."}:
         return

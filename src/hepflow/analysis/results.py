@@ -34,6 +34,7 @@ from hepflow.statistics import (
     differs_from_filled,
     fit_templates,
     is_own,
+    keep_labels,
     load_statistics,
     regions_without_data,
     run_statistics,
@@ -265,7 +266,10 @@ def fit_histograms(
     _write_templates(spec, histograms, output_manager, key)
     if full is not None and config.general.read_from_cache and is_current(folder, full):
         tell("statistics", "reused", "nothing that they depend on has changed")
-        return _load(folder, spec)
+        found = _load(folder, spec)
+        if keep_labels(folder, found):
+            _stamp(folder, full)
+        return found
     remove_stamp(folder)
     tell("statistics", "ran", why if config.general.read_from_cache else _CACHE_OFF)
     began = time.process_time()
@@ -278,9 +282,13 @@ def fit_histograms(
     )
     rates.add("statistics", 1, time.process_time() - began)
     if full is not None:
-        paths = [folder / f"{name}.json" for name in RESULTS]
-        write_stamp(folder, full, [path for path in paths if path.exists()])
+        _stamp(folder, full)
     return result
+
+
+def _stamp(folder: Path, key: Key) -> None:
+    paths = [folder / f"{name}.json" for name in RESULTS]
+    write_stamp(folder, key, [path for path in paths if path.exists()])
 
 
 def _statistics_key(spec: StatisticsSpec, key: Key, expected_only: bool) -> Key:

@@ -139,7 +139,8 @@ class ClusterExecutor:
                 submit()
                 yield index, result
         finally:
-            client.cancel(list(indices))
+            if self._client is client:  # else the cluster was left, which forgets what was asked
+                client.cancel(list(indices))
 
     def close(self) -> None:
         """Leave the cluster; it goes on running."""

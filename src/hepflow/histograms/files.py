@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import tokenize
 import zipfile
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +15,20 @@ import numpy as np
 from hepflow.errors import MissingArtifact, StorageError
 from hepflow.histograms.root_file import write_root
 from hepflow.records import Axis, Block, Cutflow, HistogramSet, Ledger
-from hepflow.storage import atomic_writer
+from hepflow.remote import identity, is_remote
+from hepflow.storage import atomic_writer, open_zip, parse_json
 
 MADE_BY = "histogramming (general.run_histogramming)"
 ROOT_FILE = "histograms.root"
 LOSSLESS_FILE = "histograms.zip"
 FORMAT = 1
 _META = "hepflow.json"
+# What hist, uhi and numpy raise where a file is damaged, or was written to do harm.
+_BROKEN = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError),
+    *(RuntimeError, MemoryError, OverflowError, SyntaxError, tokenize.TokenError, zlib.error),
+    zipfile.BadZipFile,
+)
 
 
 def write_histograms(histograms: HistogramSet, folder: Path) -> tuple[Path, Path]:
@@ -43,7 +53,7 @@ def write_lossless(histograms: HistogramSet, path: Path) -> Path:
         ],
         "data_processes": sorted(histograms.data_processes),
         "luminosity": dict(histograms.luminosity),
-        "ledger": histograms.ledger.to_json(),
+        "ledger": _without_secrets(histograms.ledger.to_json()),
         "process_of": dict(histograms.process_of),
         "rescaled": dict(histograms.rescaled),
     }
@@ -65,6 +75,15 @@ def _fixed(name: str) -> zipfile.ZipInfo:
     return info
 
 
+def _without_secrets(tree: Any) -> Any:
+    """Plain containers whose URLs hold neither user nor query: the file is handed on."""
+    if isinstance(tree, Mapping):
+        return {_without_secrets(key): _without_secrets(one) for key, one in tree.items()}
+    if isinstance(tree, list):
+        return [_without_secrets(one) for one in tree]
+    return identity(tree) if isinstance(tree, str) and is_remote(tree) else tree
+
+
 def read_histograms(path: Path) -> HistogramSet:
     """Read what `write_lossless` wrote.
 
@@ -73,7 +92,7 @@ def read_histograms(path: Path) -> HistogramSet:
     MissingArtifact
         If the file is not there.
     StorageError
-        If it is broken.
+        If it is broken, or holds more than it should.
     """
     import hist
     import uhi.io.zip
@@ -81,14 +100,22 @@ def read_histograms(path: Path) -> HistogramSet:
     if not path.exists():
         raise MissingArtifact(f"{path} is not there; {MADE_BY} makes it.")
     try:
-        with zipfile.ZipFile(path) as archive:
-            meta = json.loads(archive.read(_META))
+        with open_zip(path) as archive:
+            meta = parse_json(archive.read(_META))
             axes = {tuple(k): Axis(n, text, tuple(e)) for k, n, text, e in meta["axes"]}
             full: dict[Any, Any] = {
                 key: hist.Hist(uhi.io.zip.read(archive, f"{key[0]}__{key[1]}")) for key in axes
             }
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError) as error:
-        raise StorageError(f"{path}: cannot be read ({error}). Delete it and run again.") from error
+            return _assembled(meta, axes, full)
+    except _BROKEN as error:
+        why = str(error) or type(error).__name__
+        raise StorageError(f"{path}: cannot be read ({why}). Delete it and run again.") from error
+
+
+def _assembled(
+    meta: Mapping[str, Any], axes: dict[tuple[str, str], Axis], full: Mapping[Any, Any]
+) -> HistogramSet:
+    """Histograms of what the file holds."""
     return HistogramSet(
         axes=axes,
         blocks={tuple(k): _block_of(full[k[0], k[1]], k[2], names) for k, names in meta["blocks"]},

@@ -14,6 +14,16 @@ from hepflow.keys.values import NoStableHash
 class CannotFingerprint(HepflowError):
     """Something a function reads has no stable hash; results that depend on it are not cached."""
 
+    code = "HF700"
+    cause = (
+        "A function of the configuration reads something (a global, a closure, an attribute) that "
+        "has no stable hash, so that nobody can tell whether it has changed."
+    )
+    remedy = (
+        "Make it inside the function, or keep plain data there; until then what depends on it is "
+        "made anew by each run."
+    )
+
 
 def _hashed(obj: Any, where: str, *, ordered: bool) -> Definitions:
     hasher = Definitions(ordered=ordered)

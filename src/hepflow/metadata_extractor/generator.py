@@ -195,7 +195,7 @@ class NanoAODMetadataGenerator:
                 return {}
             where = str(path)
             if stored["digest"] != _digest(stored["files"]):
-                raise ChecksumError(f"{path}: its contents are not those that were written")
+                raise ChecksumError(f"{path}: its contents are not those that were written.")
             return {key: as_record(FileInfo, one, where) for key, one in stored["files"].items()}
         except (StorageError, AttributeError, KeyError, TypeError, ValueError) as error:
             _log.warning("metadata: %s is not used: %s", path, error)

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from hepflow.errors import HepflowError
 from hepflow.execution import Outcome
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.pipeline import make_output_manager
@@ -36,7 +35,7 @@ class LookingManager(OutputDirectoryManager):
         return Path(self.list_structure()["cache"])
 
 
-class WouldRun(HepflowError):
+class WouldRun(Exception):
     """Something can't be told without running it."""
 
 

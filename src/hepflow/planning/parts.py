@@ -52,7 +52,7 @@ class PlannedPart:
 
     def load(self) -> Any:
         """Refuse, as nothing is read before a run."""
-        raise WouldRun(f"{self.item.dataset}: reading events")
+        raise WouldRun(f"{self.item.dataset}: events are not read to find out.")
 
     def read(self, columns: Sequence[str] | None = None) -> Any:  # noqa: ARG002 - as of all parts
         """Refuse, as nothing is read before a run."""

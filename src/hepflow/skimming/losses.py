@@ -22,7 +22,7 @@ from hepflow.skimming.parts import AnyPart
 from hepflow.skimming.skim import Skim
 from hepflow.skimming.spec import STAGE, SkimSpec
 from hepflow.skimming.totals import Fileset
-from hepflow.storage import read_json, write_json
+from hepflow.storage import as_record, read_json, write_json
 
 _log = logging.getLogger(__name__)
 LOST = "lost.json"  # beside the manifest, where parts were lost
@@ -188,7 +188,7 @@ def read_lost(folders: Mapping[str, Path], keys: Mapping[str, Key]) -> tuple[Los
         try:
             stored = read_json(path, MADE_BY) if path.exists() else {}
             if stored.get("key") == keys[name].digest:
-                found.extend(Loss(**one) for one in stored["losses"])
+                found.extend(as_record(Loss, one, LOST) for one in stored["losses"])
         except (StorageError, AttributeError, KeyError, TypeError) as error:
             _log.warning("skim: %s is not used: %s", path, error)
     return tuple(found)

@@ -13,7 +13,7 @@ from hepflow.records import PartCounts, WorkItem
 from hepflow.skimming.formats import format_of
 from hepflow.skimming.select import select_events
 from hepflow.skimming.spec import STAGE, SkimSpec
-from hepflow.storage import sha256_bytes, sha256_file
+from hepflow.storage import as_record, sha256_bytes, sha256_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,10 @@ def _found_part(path: Path, task: SkimTask) -> PartRecord | None:
         events, header = format_of(path).read(path, None)
     except StorageError:
         return None
-    counts = PartCounts(**header["counts"])
+    try:
+        counts = as_record(PartCounts, header.get("counts"), str(path))
+    except StorageError:
+        return None
     if counts.item_key != task.item.item_key:
         return None
     return _record(path, task.item, counts, len(events), reused=True)

@@ -6,17 +6,16 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hepflow.errors import StorageError
 from hepflow.keys import Key
-from hepflow.records import PartCounts
 from hepflow.skimming.formats import FORMATS
 from hepflow.skimming.making import PartRecord
-from hepflow.storage import read_json, write_json
+from hepflow.storage import as_record, read_json, write_json
 
 _log = logging.getLogger(__name__)
 MADE_BY = "the skim (general.run_skimming)"
@@ -58,14 +57,17 @@ def _read(folder: Path) -> tuple[Key, list[PartRecord]] | None:
             records = [_record_from_json(one) for one in stored["parts"]]
             return Key.from_json(stored["key"]), records
         why: object = f"its format is {stored['format']!r}, {FORMAT} is expected"
-    except (StorageError, KeyError, TypeError) as error:
+    except (StorageError, KeyError, TypeError, ValueError) as error:
         why = error
     _log.warning("skim: %s is not used: %s", path, why)
     return None
 
 
 def _record_from_json(data: Mapping[str, Any]) -> PartRecord:
-    return PartRecord(**{**data, "counts": PartCounts(**data["counts"])})
+    record = as_record(PartRecord, data, MANIFEST)
+    if Path(record.name).name != record.name:
+        raise StorageError(f"{MANIFEST}: {record.name!r} is not the name of a file beside it.")
+    return record
 
 
 def known_parts(keys: Mapping[str, Key], folders: Mapping[str, Path]) -> dict[str, PartRecord]:
@@ -100,15 +102,9 @@ def is_untouched(path: str, record: PartRecord) -> bool:
     return Path(path).stat().st_mtime_ns == record.mtime_ns
 
 
-def of_other_files(folder: Path, key: Key, files: set[str], suffix: str) -> list[PartRecord]:
-    """Parts with this key of files that are not processed now, as with a smaller max_files."""
-    return [
-        one
-        for one in read_manifest(folder, key)
-        if one.counts.file not in files
-        and one.name.endswith(suffix)
-        and (folder / one.name).exists()
-    ]
+def of_other_files(known: Iterable[PartRecord], files: set[str], suffix: str) -> list[PartRecord]:
+    """Parts of files that are not processed now, as with a smaller max_files."""
+    return [one for one in known if one.counts.file not in files and one.name.endswith(suffix)]
 
 
 def remove_outdated(folder: Path, records: Sequence[PartRecord]) -> None:

@@ -115,7 +115,7 @@ def make_parts(store: Store, items: Sequence[WorkItem], executor: Executor, memo
         for path, record in known.items()
         if path not in records and any(_is_of(record, item) for item in bad.get(_place(record), ()))
     ]
-    losses = _settle(store, tasks, records, failed, pieces)
+    losses = _settle(store, tasks, records, failed, pieces, known.values())
     kept = sorted((task.item for task in tasks if task.path in records), key=in_order)
     return Made(tuple(kept), records, losses)
 
@@ -167,12 +167,17 @@ def _settle(
     records: Records,
     failed: Sequence[Outcome],
     pieces: Sequence[PartRecord],
+    known: Iterable[PartRecord],
 ) -> tuple[Loss, ...]:
     """Write the manifests, judge what failed, and clear away what is outdated.
 
     What of a failed part is known to work stays in the manifest (`pieces`): another policy may
-    take it.
+    take it. So do parts that are there of files that are not processed now (`known`).
     """
+    there: dict[str, list[PartRecord]] = {name: [] for name in store.folders}
+    for record in known:
+        if record.counts.dataset in there:
+            there[record.counts.dataset].append(record)
     mine: dict[str, list[SkimTask]] = {name: [] for name in store.folders}
     for task in tasks:
         mine[task.item.dataset].append(task)
@@ -182,7 +187,7 @@ def _settle(
         files |= {one.item.file for one in failed if one.item.item.dataset == name}
         kept[name] = [
             *(records[task.path] for task in mine[name] if task.path in records),
-            *of_other_files(folder, store.keys[name], files, store.suffix),
+            *of_other_files(there[name], files, store.suffix),
             *(one for one in pieces if one.counts.dataset == name),
         ]
         write_manifest(folder, store.keys[name], kept[name])
@@ -192,8 +197,8 @@ def _settle(
         for one in settle(failed, _DOING, of=of, policy=store.policy)
     )
     write_lost(store.folders, store.keys, lost)
-    for name, there in kept.items():
-        remove_outdated(store.folders[name], there)
+    for name, left in kept.items():
+        remove_outdated(store.folders[name], left)
     return lost
 
 
@@ -206,7 +211,9 @@ def stored_parts(store: Store, items: Sequence[WorkItem]) -> Made:
         If the stored skim does not fit the configuration.
     """
     known = known_parts(store.keys, store.folders)
-    lost = read_lost(store.folders, store.keys) if store.policy != "fail" else ()
+    lost: dict[tuple[str, str], list[Loss]] = {}
+    for loss in read_lost(store.folders, store.keys) if store.policy != "fail" else ():
+        lost.setdefault((loss.dataset, loss.file), []).append(loss)
     pieces = _by_file(one for path, one in known.items() if path.endswith(store.suffix))
     losses: list[Loss] = []
     kept: list[WorkItem] = []
@@ -215,9 +222,9 @@ def stored_parts(store: Store, items: Sequence[WorkItem]) -> Made:
         if store.task(item).path in known:
             kept.append(item)
             continue
-        inside = [one for one in pieces.get((item.dataset, item.filename), ()) if _in(one, item)]
-        mine = [one for one in lost if one.item_key[:2] == item.item_key[:2]]
-        mine = [one for one in mine if _in((one.entrystart, one.entrystop), item)]
+        place = (item.dataset, item.filename)
+        inside = [one for one in pieces.get(place, ()) if _in(one, item)]
+        mine = [one for one in lost.get(place, ()) if _in((one.entrystart, one.entrystop), item)]
         covered = sum(stop - start for start, stop in inside)
         covered += sum(one.entrystop - one.entrystart for one in mine)
         if covered != item.entrystop - item.entrystart or not (inside or mine):

@@ -19,6 +19,7 @@ from hepflow.statistics.own_workspace import build_from_own
 from hepflow.statistics.prediction import predict
 from hepflow.statistics.run import (
     StatisticsResult,
+    keep_labels,
     load_statistics,
     prepare_workspace,
     run_statistics,
@@ -49,6 +50,7 @@ __all__ = [
     "from_cabinetry",
     "goodness_of_fit",
     "is_own",
+    "keep_labels",
     "load_model",
     "load_statistics",
     "predict",

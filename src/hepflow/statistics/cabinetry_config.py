@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from hepflow.errors import WorkspaceError
+from hepflow.errors import StorageError, WorkspaceError
 from hepflow.records.histograms import HistogramSet
 from hepflow.statistics.spec import FitChannel, ShapeSpec, StatisticsSpec
-from hepflow.storage import atomic_write
+from hepflow.storage import atomic_write, read_yaml
 
 _log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ def write_cabinetry_config(
 
 def read_generated(path: str | Path) -> dict[str, Any]:
     """Read back a generated configuration, without importing cabinetry."""
-    return dict(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    return dict(read_yaml(path))
 
 
 def read_cabinetry_config(path: str | Path) -> dict[str, Any]:
@@ -121,10 +121,12 @@ def read_cabinetry_config(path: str | Path) -> dict[str, Any]:
     from cabinetry import configuration
 
     try:
-        return dict(configuration.load(path))
-    except FileNotFoundError as error:
-        raise WorkspaceError(f"the cabinetry configuration {path} does not exist.") from error
-    except (yaml.YAMLError, jsonschema.ValidationError, ValueError, NotImplementedError) as error:
+        if not Path(path).exists():
+            raise WorkspaceError(f"the cabinetry configuration {path} does not exist.")
+        content = read_yaml(path)
+        configuration.validate(content)
+        return dict(content)
+    except (StorageError, jsonschema.ValidationError, ValueError, NotImplementedError) as error:
         reason = getattr(error, "message", None) or str(error)
         raise WorkspaceError(
             f"the cabinetry configuration {path} cannot be used: {reason}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from hepflow.errors import StorageError
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.records.histograms import HistogramSet
 from hepflow.records.prediction import Prediction
@@ -191,6 +193,31 @@ def _hypothesis_tests(
     return limit, discovery
 
 
+def keep_labels(statistics_dir: str | Path, found: StatisticsResult) -> bool:
+    """Write the predictions again where their labels are others by now.
+
+    Parameters
+    ----------
+    statistics_dir
+        Holds the results of `run_statistics`.
+    found
+        These results, with the labels of today.
+
+    Returns
+    -------
+    bool
+        Whether they were written.
+    """
+    path = Path(statistics_dir) / "prediction.json"
+    stored = read_json(path, made_by=_STEP)
+    today = {"prefit": found.prefit.to_json(), "postfit": found.postfit.to_json()}
+    plain = json.loads(json.dumps(today))
+    if all(stored[name] == one for name, one in plain.items()):
+        return False
+    write_json(path, {**stored, **today})
+    return True
+
+
 def load_statistics(statistics_dir: str | Path) -> StatisticsResult:
     """Read what `run_statistics` wrote, without importing pyhf or cabinetry.
 
@@ -198,8 +225,20 @@ def load_statistics(statistics_dir: str | Path) -> StatisticsResult:
     ------
     MissingArtifact
         The stage has not run.
+    StorageError
+        What is there is not what it writes.
     """
     folder = Path(statistics_dir)
+    try:
+        return _stored(folder)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise StorageError(
+            f"{folder}: the stored results are not whole ({type(error).__name__}: {error}). "
+            f"Repeat {_STEP}."
+        ) from error
+
+
+def _stored(folder: Path) -> StatisticsResult:
     result = FitResult.from_json(read_json(folder / "fit.json", made_by=_STEP))
     predictions = read_json(folder / "prediction.json", made_by=_STEP)
     limit, discovery = folder / "limit.json", folder / "significance.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import awkward as ak
@@ -26,6 +27,14 @@ def test_a_header_that_was_changed():
     sealed["header"] = sealed["header"].replace("5", "6")
     with pytest.raises(ChecksumError, match="its header is not as written"):
         header.from_text(json.dumps(sealed), "part.root")
+
+
+def test_a_header_that_was_sealed_and_is_none():
+    seal = hashlib.sha256(b"[1]").hexdigest()
+    sealed = json.loads(header.to_text({}))
+    (name,) = set(sealed) - {"header"}
+    with pytest.raises(StorageError, match=r"part\.root has a header that is none"):
+        header.from_text(json.dumps({"header": "[1]", name: seal}), "part.root")
 
 
 def test_a_part_without_events(tmp_path):

@@ -18,7 +18,7 @@ import numpy as np
 from hepflow.errors import ChecksumError, MissingArtifact, StorageError
 from hepflow.events import with_behaviour
 from hepflow.skimming.formats.header import Header, with_format
-from hepflow.storage import unpack_array
+from hepflow.storage import refuse_special, unpack_array
 
 Buffers = dict[str, np.ndarray[Any, Any]]
 _KINDS = "biuf"  # kinds of numbers that every format has
@@ -48,6 +48,16 @@ class Column:
 
 class NotHeld(StorageError):
     """A column is of a kind that a format cannot hold."""
+
+    code = "HF404"
+    cause = (
+        "A branch that the skim keeps is of a kind that the format of its parts does not have, "
+        "such as lists of lists in a ROOT file."
+    )
+    remedy = (
+        "Set preprocess.skimming.output.format to a format that the message names, or take the "
+        "branch out of preprocess.branches."
+    )
 
     def __init__(self, branch: str, kind: str, format_name: str, others: Sequence[str]) -> None:
         super().__init__(
@@ -163,6 +173,13 @@ def check_digests(buffers: Buffers, digests: Mapping[str, str], where: object) -
             )
 
 
+# Of headers that nobody of good will wrote.
+_HOSTILE = (
+    *(KeyError, TypeError, AttributeError, IndexError),
+    *(MemoryError, OverflowError, RecursionError),
+)
+
+
 def read_columns(
     path: Path,
     columns: Sequence[str] | None,
@@ -189,14 +206,16 @@ def read_columns(
     """
     if not path.exists():
         raise MissingArtifact(f"part {path} does not exist. Run the skim again.")
+    refuse_special(path)
+    damaged: tuple[type[BaseException], ...] = (*errors, *_HOSTILE)
     try:
         header, container = read(path, columns)
-    except errors as error:
+        check_digests(container["buffers"], header["digests"], path)
+    except damaged as error:
         raise ChecksumError(
             f"{path} is damaged: {type(error).__name__}: {error}. Delete it and run the skim again."
         ) from error
-    check_digests(container["buffers"], header["digests"], path)
-    return events_of(container), header
+    return events_of(container, path), header
 
 
 def select_columns(container: Mapping[str, Any], columns: Sequence[str] | None) -> dict[str, Any]:
@@ -209,6 +228,10 @@ def select_columns(container: Mapping[str, Any], columns: Sequence[str] | None) 
     return {**container, "form": form.to_json()}
 
 
-def events_of(container: Mapping[str, Any]) -> Any:
-    """Events of a container, with Lorentz vectors."""
-    return with_behaviour(unpack_array(container))
+def events_of(container: Mapping[str, Any], where: object) -> Any:
+    """Events of a container of the file `where`, with Lorentz vectors."""
+    try:
+        return with_behaviour(unpack_array(container))
+    except StorageError as error:
+        error.add_note(f"file: {where}")
+        raise

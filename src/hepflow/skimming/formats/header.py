@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hepflow.errors import ChecksumError, StorageError
+from hepflow.storage import parse_json
 
 FORMAT = 2  # of parts: what the header holds and how columns are laid out
 NAME = "hepflow"  # of the header in files that others can open
@@ -31,7 +32,7 @@ def check_format(header: Mapping[str, Any], where: object) -> None:
     """
     if header.get("format") != FORMAT:
         raise StorageError(
-            f"{where} has the format {header.get('format')!r}, {FORMAT} is expected. "
+            f"{where} has the format {header.get('format')!r:.60}, {FORMAT} is expected. "
             "Delete it and run the skim again."
         )
 
@@ -53,12 +54,15 @@ def from_text(text: str, where: object) -> Header:
         If the part has another version of the format.
     """
     try:
-        sealed = json.loads(text)
+        sealed = parse_json(text)
         inner, seal = str(sealed["header"]), sealed[_SEAL]
     except (ValueError, KeyError, TypeError) as error:
         raise ChecksumError(f"{where} has no whole header: {error!r}. Delete it.") from error
     if hashlib.sha256(inner.encode()).hexdigest() != seal:
         raise ChecksumError(f"{where} is damaged: its header is not as written. Delete it.")
-    header: Header = json.loads(inner)
+    try:
+        header: Header = dict(parse_json(inner, finite=False))
+    except (ValueError, TypeError) as error:
+        raise StorageError(f"{where} has a header that is none: {error}. Delete it.") from error
     check_format(header, where)
     return header

@@ -33,4 +33,4 @@ def read_pickle(path: Path, columns: Sequence[str] | None = None) -> tuple[Any, 
     container = payload.get("events")
     if not isinstance(container, dict):
         raise StorageError(f"{path} holds no events. Delete it and run the skim again.")
-    return events_of(select_columns(container, columns)), header
+    return events_of(select_columns(container, columns), path), header

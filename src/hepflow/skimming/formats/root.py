@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hepflow.events.decompression import bound_decompression
 from hepflow.events.failures import read_errors
 from hepflow.skimming.formats.columns import (
     Buffers,
@@ -108,6 +109,7 @@ def _read(path: Path, wanted: Sequence[str] | None) -> tuple[Header, dict[str, A
     import awkward as ak
     import uproot
 
+    bound_decompression()
     with uproot.open(path) as file:
         header = from_text(str(file[NAME]), path)
         container = select_columns(header["container"], wanted)
