@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,7 +33,12 @@ _ITEMS = 1_000_000
 _MIB = 1024**2
 
 
-def _first_run(folder: Path, _: int) -> dict[str, Any]:
+def _first_run(folder: Path, items: int) -> dict[str, Any]:
+    shutil.rmtree(folder / "out")
+    return _run(folder, items)
+
+
+def _run(folder: Path, _: int) -> dict[str, Any]:
     return {"handed": run_without_work(configuration(folder))}
 
 
@@ -58,16 +64,16 @@ def _plan(folder: Path, _: int) -> dict[str, Any]:
 
 STEPS: Mapping[str, Callable[[Path, int], dict[str, Any]]] = {
     "input files": lambda folder, items: {"items": write_files(folder, items)},
-    "first run": _first_run,  # metadata, tasks of the skim, manifests, tasks of the filling
-    "one pass": _one_pass,  # the files are known; no skim on disk, so nothing is written for it
+    "one pass": _one_pass,  # nothing is known; no skim on disk
     "metadata read back": _read_back,
     "hepflow plan": _plan,  # the files are known, and no part is there
+    "first run": _first_run,  # nothing is known; tasks of the skim, manifests, tasks of the filling
     "parts": lambda folder, _: {"items": write_parts(folder)},
-    "run with parts": _first_run,
+    "run with parts": _run,
     "plan with parts": _plan,
 }
 _MAKING = ("input files", "parts")  # what the measured steps find
-_RUNS = ("first run", "one pass", "metadata read back", "run with parts")
+_RUNS = ("one pass", "metadata read back", "first run", "run with parts")
 
 
 def _used() -> float:
@@ -96,9 +102,15 @@ def one_step(step: str, folder: Path, items: int) -> None:
 
 
 def measure(folder: Path, items: int, *, parts: bool) -> dict[str, dict[str, Any]]:
-    """Do all steps, one after the other, or those without parts."""
-    steps = [step for step in STEPS if parts or "parts" not in step]
-    return {step: _measured(step, folder, items) for step in steps}
+    """Do all steps, one after the other, or those without parts; print a line for each."""
+    print(f"{'step':<24}{'CPU [s]':>10}{'peak [MiB]':>12}", flush=True)
+    found = {}
+    for step in STEPS:
+        if parts or "parts" not in step:
+            one = found[step] = _measured(step, folder, items)
+            line = f"{step:<24}{one['cpu_seconds']:>10.1f}{one['peak_bytes'] / _MIB:>12.0f}"
+            print(f"{line}   ({one['items']:,})" if step in _MAKING else line, flush=True)
+    return found
 
 
 def too_much(found: dict[str, dict[str, Any]]) -> list[str]:
@@ -124,11 +136,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="hepflow-planning-") as folder:
         found = measure(given.folder or Path(folder), given.items, parts=given.parts)
-    print(f"{found['input files']['items']:,} work items")
-    print(f"{'step':<24}{'CPU [s]':>10}{'peak [MiB]':>12}")
-    for step, one in found.items():
-        if step not in _MAKING:
-            print(f"{step:<24}{one['cpu_seconds']:>10.1f}{one['peak_bytes'] / _MIB:>12.0f}")
     if given.json:
         given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     over = too_much(found)

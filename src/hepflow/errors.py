@@ -62,7 +62,8 @@ class Problem:
 
     def __str__(self) -> str:
         """Render as ``path: message. hint``."""
-        tail = f" {self.hint}" if self.hint else ""
+        stop = "" if self.message.endswith((".", "?", ")", ":")) else "."
+        tail = f"{stop} {self.hint}" if self.hint else ""
         return f"{self.path}: {self.message}{tail}"
 
 

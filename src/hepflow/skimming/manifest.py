@@ -43,11 +43,11 @@ def read_manifest(folder: Path, key: Key) -> list[PartRecord]:
 
 def stored_key(folder: Path) -> Key | None:
     """Key that the parts of a folder were made with; None without a manifest."""
-    stored = _read(folder)
+    stored = _read(folder, records=False)  # of a million parts, these take longest
     return None if stored is None else stored[0]
 
 
-def _read(folder: Path) -> tuple[Key, list[PartRecord]] | None:
+def _read(folder: Path, *, records: bool = True) -> tuple[Key, list[PartRecord]] | None:
     path = folder / MANIFEST
     if not path.exists():
         return None

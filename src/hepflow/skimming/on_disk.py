@@ -25,6 +25,7 @@ from hepflow.skimming.manifest import (
     known_parts,
     of_other_files,
     part_path,
+    read_manifest,
     remove_outdated,
     stored_key,
     write_manifest,
@@ -156,6 +157,9 @@ def _why(store: Store, todo: Sequence[SkimTask]) -> str:
         name = task.item.dataset
         stored = stored_key(store.folders[name])
         if stored is not None and stored.digest == store.keys[name].digest:
+            there = read_manifest(store.folders[name], stored)
+            if not any(one.name.endswith(store.suffix) for one in there):
+                return f"{name}: changed: format of the parts"
             return f"{name}: input files or parts of it are new"
         return f"{name}: {why_again(stored, store.keys[name])}"
     return ""
