@@ -118,7 +118,8 @@ def too_much(found: dict[str, dict[str, Any]]) -> list[str]:
     return [
         step
         for step, one in found.items()
-        if step != "prepare" and (one["cpu_seconds"] > MOST_CPU or one["peak_bytes"] > MOST_MEMORY)
+        if step not in _MAKING
+        and (one["cpu_seconds"] > MOST_CPU or one["peak_bytes"] > MOST_MEMORY)
     ]
 
 

@@ -140,21 +140,18 @@ class Arena:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path) -> Iterator[str]:
-    """A cluster in a process of its own; the address of its scheduler."""
-    begin = (
-        "from tests.pipeline.fault_actions import drop_capabilities; drop_capabilities();"
-        "from benchmarks.cluster import main; main(2)"
-    )
+def clusters(folder: Path) -> Iterator[Callable[[], str]]:
+    """A cluster in a process of its own; what gives the address of one whose workers are there."""
     own = {
         CLUSTER_MARK: str(folder),
         "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": str(folder),
     }
-    with (folder / "cluster.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-c", begin],
+    with (
+        (folder / "cluster.log").open("wb") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.pipeline.fault_cluster"],
             cwd=ROOT,
             env={**os.environ, **own},
             stdin=subprocess.PIPE,
@@ -162,12 +159,19 @@ def cluster(folder: Path) -> Iterator[str]:
             stderr=log,
             text=True,
             start_new_session=True,
-        )
-        try:
+        ) as process,
+    ):
+
+        def address() -> str:
+            assert process.stdin is not None
             assert process.stdout is not None
-            yield process.stdout.readline().strip()
-        finally:
-            process.communicate(timeout=60)
+            process.stdin.write("\n")
+            process.stdin.flush()
+            found = process.stdout.readline().strip()
+            assert found, (folder / "cluster.log").read_text()
+            return found
+
+        yield address
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from hepflow.planning.inventory import Places
 from hepflow.planning.verification import verify
 from tests.pipeline import fault_actions
 from tests.pipeline.fault_actions import VARIABLE
-from tests.pipeline.fault_arena import INPUTS, PATIENCE, Arena, cluster, small_disk
+from tests.pipeline.fault_arena import INPUTS, PATIENCE, Arena, clusters, small_disk
 from tests.pipeline.fault_case import Case, Fault
 from tests.pipeline.fault_kinds import FAULTS, cases
 from tests.pipeline.fault_project import write_module
@@ -35,16 +35,9 @@ INTERRUPTED = (
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory) -> Iterator[Arena]:
     root = tmp_path_factory.mktemp("faults")
-    with contextlib.ExitStack() as stack:
-        address: list[str] = []
-
-        def scheduler() -> str:  # only where a case wants it
-            if not address:
-                address.append(stack.enter_context(cluster(root)))
-            return address[0]
-
-        nursery = Nursery([ROOT], [*LIBRARIES, "tests.pipeline.fault_actions"])
-        yield Arena(root, stack.enter_context(nursery), scheduler)
+    libraries = [*LIBRARIES, "tests.pipeline.fault_actions"]
+    with clusters(root) as address, Nursery([ROOT], libraries) as nursery:
+        yield Arena(root, nursery, address)
 
 
 # -- one case --------------------------------------------------------------------------------

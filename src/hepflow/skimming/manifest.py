@@ -54,8 +54,8 @@ def _read(folder: Path, *, records: bool = True) -> tuple[Key, list[PartRecord]]
     try:
         stored = read_json(path, MADE_BY)
         if stored["format"] == FORMAT:
-            records = [_record_from_json(one) for one in stored["parts"]]
-            return Key.from_json(stored["key"]), records
+            found = stored["parts"] if records else ()
+            return Key.from_json(stored["key"]), [_record_from_json(one) for one in found]
         why: object = f"its format is {stored['format']!r}, {FORMAT} is expected"
     except (StorageError, KeyError, TypeError, ValueError) as error:
         why = error
@@ -65,7 +65,7 @@ def _read(folder: Path, *, records: bool = True) -> tuple[Key, list[PartRecord]]
 
 def _record_from_json(data: Mapping[str, Any]) -> PartRecord:
     record = as_record(PartRecord, data, MANIFEST)
-    if Path(record.name).name != record.name:
+    if "/" in record.name or record.name in {"", ".", ".."}:
         raise StorageError(f"{MANIFEST}: {record.name!r} is not the name of a file beside it.")
     return record
 

@@ -45,12 +45,21 @@ def as_record(kind: type[T], data: Any, where: str) -> T:
     """
     if not isinstance(data, Mapping):
         raise _wrong(where, f"it is a {type(data).__name__} instead of a record")
-    fields = _fields(kind)  # type: ignore[arg-type]  # every type can be hashed
-    unknown = sorted(str(name)[:_SHOWN] for name in data if name not in fields)
-    missing = [name for name, (_, needed) in fields.items() if needed and name not in data]
-    if unknown or missing:
+    known: Any = kind  # a class can be hashed, which mypy does not see
+    fields, needed = _fields(known), _needed(known)
+    if not needed <= data.keys() <= fields.keys():
+        unknown = sorted(str(name)[:_SHOWN] for name in data if name not in fields)
+        missing = [name for name in fields if name in needed and name not in data]
         raise _wrong(where, f"fields missing: {missing}, unknown: {unknown}")
-    values = {name: _value(fields[name][0], value, where, name) for name, value in data.items()}
+    values = {}
+    for name, value in data.items():
+        field = fields[name]
+        if field.record is not None:
+            values[name] = as_record(field.record, value, f"{where}, {name}")
+        elif not field.fits(value):
+            raise _wrong(where, _misfit(field.kind, name, value))
+        else:
+            values[name] = _as_tuples(value) if field.holds_tuples else value
     return kind(**values)
 
 
@@ -58,27 +67,41 @@ def _wrong(where: str, what: str) -> StorageError:
     return StorageError(f"{where}: {what}. Repeat the step that makes it.")
 
 
+def _misfit(kind: Any, name: str, value: Any) -> str:
+    shown = repr(value) if isinstance(value, (str, int, float)) else type(value).__name__
+    expected = kind.__name__ if isinstance(kind, type) else str(kind)
+    return f"{name} is {shown[:_SHOWN]}, {expected} expected"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Field:
+    """How the value of a field is looked at; worked out once, as there may be a million records."""
+
+    kind: Any
+    fits: Callable[[Any], bool]
+    record: type[Any] | None  # where it is one itself
+    holds_tuples: bool
+
+
 @functools.cache
-def _fields(kind: type[Any]) -> dict[str, tuple[Any, bool]]:
-    """Type of each field, and whether it must be given."""
+def _fields(kind: type[Any]) -> dict[str, _Field]:
     hints = typing.get_type_hints(kind)
-    return {
-        one.name: (
-            hints[one.name],
-            one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING,
-        )
-        for one in dataclasses.fields(kind)
-    }
+    return {one.name: _field(hints[one.name]) for one in dataclasses.fields(kind)}
 
 
-def _value(kind: Any, value: Any, where: str, name: str) -> Any:
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return as_record(kind, value, f"{where}, {name}")
-    if not _check_of(kind)(value):
-        shown = repr(value) if isinstance(value, (str, int, float)) else type(value).__name__
-        expected = kind.__name__ if isinstance(kind, type) else str(kind)
-        raise _wrong(where, f"{name} is {shown[:_SHOWN]}, {expected} expected")
-    return _as_tuples(value) if typing.get_origin(kind) is tuple else value
+def _field(kind: Any) -> _Field:
+    inner = kind if isinstance(kind, type) and dataclasses.is_dataclass(kind) else None
+    return _Field(kind, _check_of(kind), inner, typing.get_origin(kind) is tuple)
+
+
+@functools.cache
+def _needed(kind: type[Any]) -> frozenset[str]:
+    """Fields that must be given."""
+    none = dataclasses.MISSING
+    fields = dataclasses.fields(kind)
+    return frozenset(
+        one.name for one in fields if one.default is none and one.default_factory is none
+    )
 
 
 @functools.cache
