@@ -194,7 +194,8 @@ def _settle(
             *of_other_files(there[name], files, store.suffix),
             *(one for one in pieces if one.counts.dataset == name),
         ]
-        write_manifest(folder, store.keys[name], kept[name])
+        if not kept[name] or kept[name] != there[name]:  # else it says so already
+            write_manifest(folder, store.keys[name], kept[name])
     of = len({task.path for task in tasks} | {one.item.path for one in failed})
     lost = tuple(
         loss_of(one, {"dataset": one.item.item.dataset, **item_metadata(one.item.item)}, STAGE)
