@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import pytest
 
@@ -42,7 +43,7 @@ SPOILT = tuple(  # two events of the channel CR
     )
     if i > 450 and len(jets) == 1 and max(muons, default=0.0) > 30.0
 )[:2]
-LOST = (SPOILT[0], SPOILT[1] + 1)
+LOST = tuple((one, one + 1) for one in SPOILT)
 ANY = ("--execution.on_missing=rescale", "--execution.missing_limit=1")
 CR = "return ak.num(jets, axis=1) < 2"
 HOT = (CR, f'if ak.any(jets.pt > 1e5):\n        raise ValueError("hot jet")\n    {CR}')
@@ -77,8 +78,8 @@ def without_file(folder: Path) -> None:
 
 
 def without_events(folder: Path) -> None:
-    """The file without the entries from the first that fails to the last."""
-    kept = np.r_[0 : LOST[0], LOST[1] : 800]
+    """The file without the entries that fail."""
+    kept = np.delete(np.arange(800), SPOILT)
     write_nano(folder / BROKEN, {name: one[kept] for name, one in toy_columns(800, 2).items()})
 
 
@@ -90,7 +91,7 @@ class Loss:
     remains: Callable[[Path], None]  # makes the input what is left of it
     remark: str  # under the policy rescale
     says: str
-    events: tuple[int, int] = (0, 0)  # entry range that is lost
+    events: tuple[tuple[int, int], ...] = ((0, 0),)  # entry ranges that are lost
     changes: tuple[tuple[str, str], ...] = ()
 
 
@@ -100,11 +101,9 @@ def share(lost: int) -> str:
 
 LOSSES = {
     "metadata": Loss(truncate, without_file, share(800), "truncated"),
-    "skim": Loss(
-        spoil("MET_pt", -1.0), without_events, share(LOST[1] - LOST[0]), "negative MET", LOST
-    ),
+    "skim": Loss(spoil("MET_pt", -1.0), without_events, share(len(SPOILT)), "negative MET", LOST),
     "histograms": Loss(
-        spoil("Jet_pt", 1e6), without_events, share(LOST[1] - LOST[0]), "hot jet", LOST, (HOT,)
+        spoil("Jet_pt", 1e6), without_events, share(len(SPOILT)), "hot jet", LOST, (HOT,)
     ),
 }
 
@@ -180,11 +179,12 @@ def test_rescaled_simulation_is_that_of_what_remains(here, stage):
     assert loss.remark in here.out
     assert_templates(here.folder, reference)
     assert remarks(here.folder) == [loss.remark]
-    (lost,) = losses(here.folder)
-    assert (lost["dataset"], lost["stage"]) == ("background__nominal", stage)
-    assert lost["file"].endswith(BROKEN)
-    assert (lost["entrystart"], lost["entrystop"]) == loss.events
-    assert loss.says in lost["reason"]
+    found = losses(here.folder)
+    assert tuple((one["entrystart"], one["entrystop"]) for one in found) == loss.events
+    for lost in found:
+        assert (lost["dataset"], lost["stage"]) == ("background__nominal", stage)
+        assert lost["file"].endswith(BROKEN)
+        assert loss.says in lost["reason"]
     # again: nothing is done twice, and nothing is forgotten
     status, told = here.run(*ANY)
     assert status == 0
@@ -224,8 +224,7 @@ def test_a_dropped_dataset_is_left_out_as_a_whole_and_said(here, stage):
         assert "their datasets are left out" in told or stage == "metadata"
         assert "without background" in here.out
         assert remarks(here.folder) == ["without background"]
-        (lost,) = losses(here.folder)
-        assert lost["dataset"] == "background__nominal"
+        assert {lost["dataset"] for lost in losses(here.folder)} == {"background__nominal"}
         assert of_process(here.folder, "background") == {}
         complete = read_histograms(here.folder / "complete" / "histograms" / "histograms.zip")
         for process in ("signal", "data"):
@@ -442,6 +441,7 @@ def test_overlapping_datasets_of_data_are_refused(here):
     assert "the datasets 'data_0' and 'data_1' share 59 luminosity blocks" in told
 
 
+IDS_OF = ("run", "luminosityBlock", "event")
 IDS = ('["HLT_Mu50"]', '["HLT_Mu50", "run", "luminosityBlock", "event"]')
 
 
@@ -465,6 +465,32 @@ def test_events_of_lost_data_take_no_others_place(here):
     assert status == 0, told
     assert remarks(here.folder) == ["without data_1"]
     assert_same_templates(templates(here.folder), templates(here.folder, "alone"))
+
+
+@pytest.mark.parametrize("one_pass", ["false", "true"])
+def test_an_event_whose_first_copy_is_lost_in_filling_counts_once(here, one_pass):
+    """Both files of data hold the same events; one is refused in the first file only."""
+    hot = next(one for one in SPOILT)
+    columns = {**toy_columns(800, 2), **{k: toy_columns(800, 3, data=True)[k] for k in IDS_OF}}
+    columns = {name: one for name, one in columns.items() if not name.startswith("gen")}
+    columns["MET_pt"][hot], columns["HLT_Mu50"][hot] = 50.0, True
+    jets = columns["Jet_pt"].to_list()
+    jets[hot] = [1e6]
+    spoilt = {**columns, "Jet_pt": ak.values_astype(ak.Array(jets), np.float32)}
+    words = (*ANY, f"--execution.one_pass={one_pass}")
+    kept = np.delete(np.arange(800), hot)
+    without = {name: one[kept] for name, one in columns.items()}
+    for output, first in (("reference", without), ("out", spoilt)):
+        write_project(here.folder, IDS, HOT)
+        write_nano(here.folder / "data_0.root", first)
+        write_nano(here.folder / "data_1.root", columns)
+        status, told = here.run(f"--general.output_dir={output}", *words)
+        assert status == 0, told
+        assert re.search(r"data: \d+ repeated events are left out", told)
+    assert [one["entrystart"] for one in losses(here.folder)] == [hot]
+    assert_templates(here.folder, templates(here.folder, "reference"))
+    if one_pass == "false":  # else there is nothing to read back
+        assert here.run("--general.run_histogramming=false", *words)[0] == 0
 
 
 def test_nothing_left_is_an_error_in_any_case(here):

@@ -15,9 +15,9 @@ from hepflow.analysis.kept import ALL
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.steps import file_facts, files_known
 from hepflow.errors import StorageError
-from hepflow.execution import Executor
+from hepflow.execution import Executor, configured_executor
 from hepflow.execution.failures import settle
-from hepflow.execution.isolation import Memory, Range, isolate, most_of
+from hepflow.execution.isolation import Memory, Range, effort, isolate
 from hepflow.histograms import read_raw, write_raw
 from hepflow.journal import tell, why_again
 from hepflow.keys import Key
@@ -25,6 +25,7 @@ from hepflow.records import Loss, RawHistograms
 from hepflow.records.histograms import merge_raw
 from hepflow.schema.execution import OnMissing
 from hepflow.skimming import AnyPart, Skim
+from hepflow.skimming.duplicates import repeats_again
 from hepflow.skimming.losses import ItemKey, admit, datasets_left, divided, loss_of, rearranged
 from hepflow.skimming.spec import SkimSpec
 from hepflow.storage import (
@@ -98,7 +99,7 @@ def fill_skims(
     while filled is None:  # all channels again: what was merged before holds what is lost now
         known = files + file_facts(part.metadata for part in parts)
         admit([*before, *job.losses], known, analysis.config.execution)
-        parts = parts_left(analysis, parts, job.pieces, job.losses)
+        parts = parts_left(analysis, parts, job.pieces, job.losses, executor)
         keys = filling_keys(analysis, parts)
         filled = _fill_channels(job, parts, keys, stored)
     total = RawHistograms(
@@ -115,9 +116,13 @@ def parts_left(
     analysis: Analysis,
     parts: Sequence[AnyPart],
     pieces: Mapping[ItemKey, Sequence[Range]],
-    losses: Sequence[Loss],
+    losses: list[Loss],
+    executor: Executor | None = None,
 ) -> list[AnyPart]:
     """Parts that are not lost, or what of them is not, of datasets that go further.
+
+    Where data lost something, repeated events are looked for anew among what is left; what
+    fails then is added to `losses`.
 
     Raises
     ------
@@ -125,11 +130,24 @@ def parts_left(
         If nothing is left of what must be there.
     """
     config = analysis.config
-    left = rearranged(parts, pieces, SkimSpec.from_config(config))
-    there = [part.item.dataset for part in left]
+    spec = SkimSpec.from_config(config)
     policy = config.execution.on_missing
+    left = rearranged(parts, pieces, spec)
+    there = [part.item.dataset for part in left]
     chosen = datasets_left(losses, there, analysis.spec.datasets, policy)
-    return [part for part in left if part.item.dataset in chosen]
+    left = [part for part in left if part.item.dataset in chosen]
+    if not any(spec.datasets[dataset].is_data for dataset, *_ in pieces):
+        return left
+    found, lost = repeats_again(
+        left,
+        spec,
+        executor or configured_executor(config.datasets.execution_args),
+        analysis.output_manager.get_cache_dir(),
+        reuse=config.general.read_from_cache,
+        policy=policy,
+    )
+    losses += lost
+    return found
 
 
 def _fill_channels(
@@ -234,10 +252,11 @@ def _fill_parts(job: _Filling, worker: Analysis, todo: Sequence[FillTask], *, of
     memory = Memory(job.cache / "isolated")
     cut = {(*key[:2], *entries) for key, ranges in job.pieces.items() for entries in ranges}
     new = [one for one in failed if one.item.work.item_key not in cut]  # others have been tried
-    most = most_of(new, of=of, policy=job.policy)
+    worth = effort(new, of=of, policy=job.policy)
+    worth = replace(worth, items=min(worth.items, len(new)))
     failed = [*new, *(one for one in failed if one not in new)]
-    isolated = isolate(job.executor, probe, failed, memory, most=min(most, len(new)))
-    found = [one.outcome for one in isolated if one.fails]
+    isolated = isolate(job.executor, probe, failed, memory, worth=worth)
+    found = [bad for one in isolated for bad in one.outcomes]
     lost = settle(found, doing, of=of, policy=job.policy)
     job.fresh.update(task.path for task in todo)
     job.losses.extend(loss_of(one, one.item.part.metadata, STAGE) for one in lost)

@@ -18,13 +18,15 @@ from hepflow.storage import private_folder, read_part, write_part
 
 Range = tuple[int, int]  # first entry, and one after the last
 Steps = Generator[list[Range], list[bool], None]  # gives what to try, takes whether it works
+Walk = Generator[list[Range], list[bool], int]  # the same, and returns an entry
 
 # What lies in the events or in what a function does with them. Others concern whole files, or are
 # no matter of the input at all.
 _IN_EVENTS = ("UserFunctionError", "MaskError", "UnreadableFile", "CorrectionError", "WorkerLost")
 _LABEL = "looking for what fails"
 _FEW, _MANY = 8, 500  # items that are looked into
-_BESIDE = "Only these entries fail; what is beside them works."
+_RANGES = 16  # of an item that are told apart
+_BESIDE = "What is beside these entries works."
 _HALVINGS = 6  # of an item that is too large as a whole
 
 
@@ -50,28 +52,38 @@ class Divisible(Protocol):
 class Isolated:
     """What was found about a failed item."""
 
-    outcome: Outcome  # of what fails: a part of the item, or all of it; ok: all works in parts
+    outcomes: tuple[Outcome, ...]  # of what fails: parts of the item, or all of it
     good: tuple[Range, ...]  # what works, in order
 
     @property
     def fails(self) -> bool:
         """Whether something is lost; else all works in smaller parts."""
-        return not self.outcome.ok
+        return bool(self.outcomes)
 
     def to_do(self, policy: OnMissing) -> tuple[Range, ...]:
         """What goes on by itself: all that works, unless the run or its dataset ends here."""
         return self.good if policy == "rescale" or not self.fails else ()
 
 
-def most_of(failed: Sequence[Outcome], *, of: int, policy: OnMissing) -> int:
-    """How many failed items are worth a look.
+@dataclass(frozen=True)
+class Effort:
+    """How much is tried."""
 
-    A few where the run ends in any case. None where all of several failed: then it is no matter of
-    single entries, unless each is too large.
+    items: int  # that are looked into; others fail as a whole
+    ranges: int  # of an item that are told apart
+
+
+def effort(failed: Sequence[Outcome], *, of: int, policy: OnMissing) -> Effort:
+    """What is worth trying.
+
+    Little where the run ends in any case, or very many items failed. Nothing where all of several
+    failed: then it is no matter of single entries, unless each is too large.
     """
     if len(failed) == of > 1 and not any(map(_may_be_too_large, failed)):
-        return 0
-    return _FEW if policy == "fail" or len(failed) == of else _MANY
+        return Effort(0, 1)
+    if policy == "fail" or len(failed) == of:
+        return Effort(_FEW, 1)
+    return Effort(_MANY, _RANGES if len(failed) <= _FEW else 1)
 
 
 def _may_be_too_large(outcome: Outcome) -> bool:
@@ -90,33 +102,35 @@ class Memory:
     def _path(self, item: Divisible) -> Path:
         return private_folder(self.folder) / f"{stable_hash(item.identity)}.pkl"
 
-    def range_of(self, item: Divisible) -> Range | None:
-        """Range that failed in an earlier run."""
+    def ranges_of(self, item: Divisible) -> list[Range]:
+        """Ranges that failed in an earlier run, in order; none where that is not known."""
         path = self._path(item)
         if not path.exists():
-            return None
+            return []
         try:
-            start, stop = (int(one) for one in read_part(path)["range"])
+            found = [(int(start), int(stop)) for start, stop in read_part(path)["ranges"]]
         except (StorageError, KeyError, TypeError, ValueError):
-            return None  # looked for again
+            return []  # looked for again
         first, end = item.entries
-        return (start, stop) if first <= start < stop <= end else None
+        edges = [first, *(edge for one in found for edge in one), end]
+        return found if edges == sorted(edges) else []
 
-    def keep(self, item: Divisible, found: Range) -> None:
-        """Remember the range that fails."""
-        write_part(self._path(item), {"range": list(found)})
+    def keep(self, item: Divisible, found: Sequence[Range]) -> None:
+        """Remember the ranges that fail."""
+        write_part(self._path(item), {"ranges": [list(one) for one in found]})
 
 
 class _Search:
-    """Bisection of one item: first the left end of what fails, then the right one."""
+    """Search of one item from its first entry on: where something fails, and where that ends."""
 
-    def __init__(self, failed: Outcome, guess: Range | None) -> None:
+    def __init__(self, failed: Outcome, known: list[Range], ranges: int) -> None:
         self.failed = failed
         self.item: Divisible = failed.item
-        self.low, self.high = self.item.entries  # what is not known to work
+        self.ranges = ranges
+        self.bad: list[Range] = []  # in order; empty: all of it
         self.pieces: list[Range] = []  # of all of it, where each works by itself
         self.failures: dict[Range, Failure] = {}
-        self._steps = self._look(guess)
+        self._steps = self._look(known)
         self.wanted = next(self._steps, [])  # to be tried next; empty at the end
 
     def answer(self, outcomes: Sequence[Outcome]) -> None:
@@ -129,34 +143,71 @@ class _Search:
         except StopIteration:
             self.wanted = []
 
-    def _look(self, guess: Range | None) -> Steps:
+    def _look(self, known: list[Range]) -> Steps:
         start, stop = self.item.entries
-        if guess is not None:
-            (works,) = yield [guess]
-            if not works:
-                self.low, self.high = guess
-                return
+        if known and not any((yield known)):
+            self.bad = known
+            return
         if stop - start <= 1:
             return
         first, last = yield [(start, start + 1), (stop - 1, stop)]
         if not first and not last:
             return  # all of it: no need to look further
-        yield from self._left_end()
-        single = (self.low, self.low + 1)
-        if single not in self.failures:
-            (works,) = yield [single]
-            if works:  # no entry is at fault
-                self.low, self.high = start, stop
-                yield from self._halved()
+        position = start
+        while True:  # something in [position, stop) fails
+            low = yield from self._first_bad(position, stop)
+            if (low, low + 1) not in self.failures and (yield [(low, low + 1)])[0]:
+                self.bad = []
+                yield from self._halved()  # no entry is at fault
                 return
-        yield from self._right_end()
-        if (self.low, self.high) not in self.failures:
-            yield [(self.low, self.high)]
+            position = yield from self._end_of_bad(low, stop)
+            self.bad.append((low, position))
+            if position == stop or (yield [(position, stop)])[0]:
+                break
+            if len(self.bad) == self.ranges:  # then all up to the last entry that fails
+                self.bad[-1] = (low, (yield from self._last_bad(position, stop)))
+                break
+        missing = [one for one in self.bad if one not in self.failures]
+        if missing:
+            yield missing
+
+    def _first_bad(self, low: int, bad: int) -> Walk:
+        """First entry that fails of those before `bad`."""
+        while bad - low > 1:
+            middle = (low + bad) // 2
+            if (yield [(low, middle)])[0]:
+                low = middle
+            else:
+                bad = middle
+        return low
+
+    def _end_of_bad(self, bad: int, stop: int) -> Walk:
+        """One after the entries that fail from `bad` on, such as those of a basket."""
+        good, step = bad + 1, 1
+        while good < stop and not (yield [(good, good + 1)])[0]:
+            bad, step = good, 2 * step
+            good = min(bad + step, stop)
+        while good - bad > 1:
+            middle = (bad + good) // 2
+            if (yield [(middle, middle + 1)])[0]:
+                good = middle
+            else:
+                bad = middle
+        return good
+
+    def _last_bad(self, bad: int, high: int) -> Walk:
+        """One after the last entry that fails of those from `bad` on."""
+        while high - bad > 1:
+            middle = (bad + high) // 2
+            if (yield [(middle, high)])[0]:
+                high = middle
+            else:
+                bad = middle
+        return high
 
     def _halved(self) -> Steps:
         """Cut what takes too much memory at once; or it works now, whatever was in the way."""
-        (now,) = yield [self.item.entries]
-        if now:
+        if (yield [self.item.entries])[0]:
             self.pieces = [self.item.entries]
             return
         works: list[Range] = []
@@ -171,39 +222,22 @@ class _Search:
                 self.pieces = sorted(works)
                 return
 
-    def _left_end(self) -> Steps:
-        bad = self.high  # something before it fails
-        while bad - self.low > 1:
-            middle = (self.low + bad) // 2
-            (works,) = yield [(self.low, middle)]
-            if works:
-                self.low = middle
-            else:
-                bad = middle
-
-    def _right_end(self) -> Steps:
-        bad = self.low  # it or something behind it fails
-        while self.high - bad > 1:
-            middle = (bad + self.high) // 2
-            (works,) = yield [(middle, self.high)]
-            if works:
-                self.high = middle
-            else:
-                bad = middle
-
     def result(self) -> Isolated:
         """What was found, once nothing is wanted any more."""
-        start, stop = self.item.entries
-        found = (self.low, self.high)
         if self.pieces:
-            return Isolated(Outcome(self.failed.index, self.item), tuple(self.pieces))
-        if found == (start, stop) or found not in self.failures:
-            return Isolated(self.failed, ())
-        around = ((start, self.low), (self.high, stop))
-        good = tuple(one for one in around if one[0] < one[1])
-        error = self.failures[found]
+            return Isolated((), tuple(self.pieces))
+        start, stop = self.item.entries
+        edges = [start, *(edge for one in self.bad for edge in one), stop]
+        beside = zip(edges[::2], edges[1::2], strict=True)
+        good = tuple(one for one in beside if one[0] < one[1])
+        if not (self.bad and good) or any(one not in self.failures for one in self.bad):
+            return Isolated((self.failed,), ())
+        return Isolated(tuple(self._outcome(one) for one in self.bad), good)
+
+    def _outcome(self, bad: Range) -> Outcome:
+        error = self.failures[bad]
         told = replace(error, notes=(*error.notes, _BESIDE))
-        return Isolated(Outcome(self.failed.index, self.item.narrowed(*found), error=told), good)
+        return Outcome(self.failed.index, self.item.narrowed(*bad), error=told)
 
 
 def isolate(
@@ -211,13 +245,13 @@ def isolate(
     probe: Callable[[Any], Any],
     failed: Sequence[Outcome],
     memory: Memory,
-    *,
-    most: int | None = None,
+    worth: Effort,
 ) -> list[Isolated]:
-    """Find the smallest range of each failed item outside of which all works.
+    """Find the entries of each failed item without which it works.
 
-    About ``2 log2(n)`` parts of an item with n entries are tried, half of them of a few entries
-    only; two where all of it fails. An item of which each entry works is cut in smaller parts.
+    About ``log2(n)`` parts of an item with n entries are tried for each range that fails, two
+    where all of it does. Where more ranges fail than are told apart, what lies between them counts
+    as failed. An item of which each entry works is cut in smaller parts.
 
     Parameters
     ----------
@@ -228,18 +262,20 @@ def isolate(
     failed
         Outcomes with an error, of items that are `Divisible`.
     memory
-        Where findings are kept: the range that failed in an earlier run is tried first.
-    most
-        Items that are looked into; the others fail as a whole.
+        Where findings are kept: what failed in an earlier run is tried first.
+    worth
+        How much is tried, from `effort`.
 
     Returns
     -------
     list of Isolated
         In the order of `failed`.
     """
-    chosen = [i for i, one in enumerate(failed) if _lies_in_events(one)][:most]
-    found = [Isolated(one, ()) for one in failed]
-    searches = {i: _Search(failed[i], memory.range_of(failed[i].item)) for i in chosen}
+    chosen = [i for i, one in enumerate(failed) if _lies_in_events(one)][: worth.items]
+    found = [Isolated((one,), ()) for one in failed]
+    searches = {
+        i: _Search(failed[i], memory.ranges_of(failed[i].item), worth.ranges) for i in chosen
+    }
     if searches:
         with progress(_LABEL, len(searches)) as bar:
             while wanted := [one for one in searches.values() if one.wanted]:
@@ -248,7 +284,7 @@ def isolate(
     for i, search in searches.items():
         found[i] = search.result()
         if found[i].good and found[i].fails:
-            memory.keep(search.item, found[i].outcome.item.entries)
+            memory.keep(search.item, search.bad)
     return found
 
 

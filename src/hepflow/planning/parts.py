@@ -9,7 +9,7 @@ from typing import Any, Self
 from hepflow.planning.looking import WouldRun
 from hepflow.records import WorkItem
 from hepflow.skimming import SkimSpec
-from hepflow.skimming.making import PartRecord
+from hepflow.skimming.making import PartRecord, item_identity
 
 # How a part without some of its events is called.
 from hepflow.skimming.parts import LivePart, _identity_without
@@ -43,6 +43,11 @@ class PlannedPart:
     def without(self, drop: Any) -> Self:
         """The same part without some of its events."""
         return replace(self, identity=_identity_without(self.identity, drop))
+
+    def whole(self, spec: SkimSpec) -> Self:
+        """The same part with all of its events."""
+        key = spec.key(spec.datasets[self.item.dataset])
+        return replace(self, identity=item_identity(self.item, key))
 
     def live(self, spec: SkimSpec) -> LivePart:
         """The same events, read from the input each time."""

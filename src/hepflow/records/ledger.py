@@ -57,6 +57,11 @@ def files_of(fileset: Mapping[str, Any], summary: Mapping[str, Any]) -> Ledger:
     )
 
 
+def _each_once(losses: Iterable[Loss]) -> tuple[Loss, ...]:
+    """Losses in an order that does not tell which was found first."""
+    return tuple(sorted(dict.fromkeys(losses), key=lambda one: (*one.item_key, one.stage)))
+
+
 def _merge_nested(
     left: Mapping[str, Mapping[str, Any]], right: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
@@ -87,7 +92,7 @@ class Ledger:
         """Union of both; an entry range that both hold counts once."""
         return Ledger(
             parts={**self.parts, **other.parts},
-            losses=tuple(dict.fromkeys((*self.losses, *other.losses))),
+            losses=_each_once((*self.losses, *other.losses)),
             file_events=_merge_nested(self.file_events, other.file_events),
             runs_sums=_merge_nested(self.runs_sums, other.runs_sums),
             files_expected={**self.files_expected, **other.files_expected},
@@ -122,7 +127,7 @@ class Ledger:
             for dataset, found in one.file_sums.items():
                 sums.setdefault(dataset, {}).update(found)
             expected.update(one.files_expected)
-        return cls(parts, tuple(losses), events, runs, expected, sums)
+        return cls(parts, _each_once(losses), events, runs, expected, sums)
 
     def with_losses(self, losses: Iterable[Loss]) -> Ledger:
         """The same with these losses, and what they tell about their files."""
@@ -133,7 +138,7 @@ class Ledger:
                 sizes.setdefault(one.dataset, {})[one.file] = one.file_nevts
         return replace(
             self,
-            losses=tuple(dict.fromkeys((*self.losses, *lost))),
+            losses=_each_once((*self.losses, *lost)),
             file_events=_merge_nested(sizes, self.file_events),
         )
 

@@ -15,9 +15,9 @@ from hepflow.errors import InputError, StorageError
 from hepflow.events import EVENT_ID
 from hepflow.execution import Executor, Outcome
 from hepflow.execution.failures import separated, settle
-from hepflow.execution.isolation import Memory, Range, isolate, most_of
+from hepflow.execution.isolation import Memory, Range, effort, isolate
 from hepflow.keys import stable_hash
-from hepflow.records import Dataset
+from hepflow.records import Dataset, Loss
 from hepflow.schema.execution import OnMissing
 from hepflow.skimming.losses import ItemKey, divided, without_failed
 from hepflow.skimming.parts import AnyPart, Ids, PartTask
@@ -183,6 +183,44 @@ def drop_duplicates(
     }
 
 
+def repeats_again(
+    parts: Sequence[AnyPart],
+    spec: SkimSpec,
+    executor: Executor,
+    cache: Path,
+    *,
+    reuse: bool,
+    policy: OnMissing,
+) -> tuple[list[AnyPart], list[Loss]]:
+    """Look anew for repeated events where parts of data are gone since that was done.
+
+    Else an event whose first copy is gone would count nowhere.
+
+    Returns
+    -------
+    tuple
+        The parts in their order, and what of them could not be read.
+    """
+    looked_at = [name for name, dataset in spec.datasets.items() if _is_looked_at(dataset)]
+    mine: dict[str, list[AnyPart]] = {name: [] for name in looked_at}
+    for part in parts:
+        if part.item.dataset in mine:
+            mine[part.item.dataset].append(part.whole(spec))
+    skims = {name: Skim(name, found) for name, found in mine.items() if found}
+    skims = drop_duplicates(skims, spec, executor, cache, reuse=reuse, policy=policy)
+    names = dict.fromkeys(part.item.dataset for part in parts)
+    found = [
+        part
+        for name in names
+        for part in (skims[name].parts if name in skims else _of(parts, name))
+    ]
+    return found, [loss for skim in skims.values() for loss in skim.lost]
+
+
+def _of(parts: Sequence[AnyPart], dataset: str) -> list[AnyPart]:
+    return [part for part in parts if part.item.dataset == dataset]
+
+
 def _stored(path: Path, n_parts: int) -> list[Integers] | None:
     if not path.exists():
         return None
@@ -201,9 +239,9 @@ def _read(
     doing = "looking for repeated events"
     done, failed = separated(executor.map(read_ids, tasks, label=doing))
     failed = [replace(one, item=one.item.live(spec)) for one in failed]
-    most = most_of(failed, of=len(tasks), policy=policy)
-    isolated = isolate(executor, read_ids, failed, Memory(cache / "isolated"), most=most)
-    lost = [one.outcome for one in isolated if one.fails]
+    worth = effort(failed, of=len(tasks), policy=policy)
+    isolated = isolate(executor, read_ids, failed, Memory(cache / "isolated"), worth=worth)
+    lost = [bad for one in isolated for bad in one.outcomes]
     settled = settle(lost, doing, of=len(tasks), policy=policy)
     ids = [one.value for one in sorted(done, key=lambda one: one.index)]
     return ids, settled, divided(failed, isolated, policy)

@@ -12,7 +12,7 @@ from hepflow import rates
 from hepflow.errors import StorageError
 from hepflow.execution import Executor, Outcome
 from hepflow.execution.failures import separated, settle
-from hepflow.execution.isolation import Memory, Range, isolate, most_of
+from hepflow.execution.isolation import Memory, Range, effort, isolate
 from hepflow.journal import tell, why_again
 from hepflow.keys import Key
 from hepflow.records import Loss, WorkItem
@@ -95,8 +95,8 @@ def make_parts(store: Store, items: Sequence[WorkItem], executor: Executor, memo
     records, failed, reused = first.records, first.failed, first.reused
     if failed:
         probe = functools.partial(probe_item, store.spec)
-        most = most_of(failed, of=len(tasks), policy=store.policy)
-        isolated = isolate(executor, probe, failed, memory, most=most)
+        worth = effort(failed, of=len(tasks), policy=store.policy)
+        isolated = isolate(executor, probe, failed, memory, worth=worth)
         more = [
             store.task(replace(whole.item.item, entrystart=start, entrystop=stop))
             for whole, one in zip(failed, isolated, strict=True)
@@ -106,7 +106,7 @@ def make_parts(store: Store, items: Sequence[WorkItem], executor: Executor, memo
         tasks = [*(task for task in tasks if task.path not in gone), *more]
         second = _attempt(store, more, known, executor)
         records, reused = {**records, **second.records}, reused + second.reused
-        failed = [*(one.outcome for one in isolated if one.fails), *second.failed]
+        failed = [*(bad for one in isolated for bad in one.outcomes), *second.failed]
     _tell(store, first.todo, len(records), reused, ran=reused < len(items))
     bad: dict[tuple[str, str], list[WorkItem]] = {}
     for one in first.failed:

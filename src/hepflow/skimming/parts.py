@@ -71,6 +71,10 @@ class AnyPart(Protocol):
         """The same part without these of its events."""
         ...
 
+    def whole(self, spec: SkimSpec) -> AnyPart:
+        """The same part with those of its events that are left out as repeated."""
+        ...
+
     def live(self, spec: SkimSpec) -> LivePart:
         """The same events, read from the input each time."""
         ...
@@ -183,6 +187,11 @@ class Part:
             identity=_identity_without(self.identity, drop),
         )
 
+    def whole(self, spec: SkimSpec) -> Part:
+        """The same part with those of its events that are left out as repeated."""
+        count = self.n_selected + len(self.drop)
+        return replace(self, n_selected=count, drop=(), identity=_identity(self.item, spec))
+
     def live(self, spec: SkimSpec) -> LivePart:
         """The same events, read from the input each time."""
         name = self.item.dataset
@@ -274,6 +283,10 @@ class LivePart:
             self, drop=tuple(map(int, drop)), identity=_identity_without(self.identity, drop)
         )
 
+    def whole(self, spec: SkimSpec) -> LivePart:
+        """The same part with those of its events that are left out as repeated."""
+        return replace(self, drop=(), before=0, identity=_identity(self.item, spec))
+
     def live(self, spec: SkimSpec) -> LivePart:  # noqa: ARG002 - it has its own
         """The part itself."""
         return self
@@ -281,8 +294,7 @@ class LivePart:
     def narrowed(self, start: int, stop: int) -> LivePart:
         """Some of its entries, as a part of its own."""
         item = replace(self.item, entrystart=start, entrystop=stop)
-        dataset = self.spec.datasets[item.dataset]
-        identity = item_identity(item, self.spec.key(dataset))
+        identity = _identity(item, self.spec)
         own = {*_COUNTED, *item_metadata(item)}
         known = {name: one for name, one in self.common.items() if name not in own}
         before = self.before + start - self.item.entrystart if self.drop else 0
@@ -297,11 +309,11 @@ class LivePart:
 
     def _dropped(self, count: int) -> list[int]:
         """Positions in its own events of those that are left out."""
-        if not self.before or not self.drop:
-            return list(self.drop)
+        if not self.drop:
+            return []
         first = self.item.entrystart
         earlier = replace(self.item, entrystart=first - self.before, entrystop=first)
-        offset = len(self._ids_only(earlier))
+        offset = len(self._ids_only(earlier)) if self.before else 0
         return [one - offset for one in self.drop if offset <= one < offset + count]
 
     def _select(self, spec: SkimSpec, item: WorkItem) -> tuple[Any, PartCounts]:
@@ -318,6 +330,10 @@ def _without(events: Any, drop: Sequence[int]) -> Any:
     keep = np.ones(len(events), dtype=np.bool_)
     keep[list(drop)] = False
     return events[keep]
+
+
+def _identity(item: WorkItem, spec: SkimSpec) -> str:
+    return item_identity(item, spec.key(spec.datasets[item.dataset]))
 
 
 def _identity_without(identity: str, drop: Sequence[int] | np.ndarray[Any, Any]) -> str:
