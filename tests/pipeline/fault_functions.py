@@ -10,7 +10,7 @@ from tests.pipeline.fault_project import SICK, TARGET
 
 ONE = ((TARGET, SICK, SICK + 1),)
 MOST, FEW = 150, 80  # events that are too many at once: in the skim, in filling
-_ENTRIES = (f"{SICK} to {SICK + 1}", "Only these entries fail")
+_ENTRIES = (f"{SICK} to {SICK + 1}", "What is beside these entries works")
 
 
 @dataclass(frozen=True)
