@@ -83,8 +83,8 @@ FILES = (
             "entrystart": "first entry",
             "entrystop": "entry after the last one",
             "fileuuid": "of the file, in base64",
-            "usermeta": "`file_nevts`, `file_runs_sum`: entries of the whole file, and the sum of "
-            "weights in its Runs tree",
+            "usermeta": "`file_nevts`, `file_runs_sum`, `file_digest`: entries of the whole file, "
+            "the sum of weights in its Runs tree, and what tells it from a rewritten one",
         },
     ),
     File(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import contextvars
 import logging
@@ -11,6 +12,7 @@ from typing import Literal
 
 from hepflow.keys import Key, changed_parts
 
+_ORDER = ("metadata", "skim", "histograms", "normalisation", "statistics", "plots")
 _log = logging.getLogger(__name__)
 Outcome = Literal["ran", "reused", "read back", "left out"]
 
@@ -34,12 +36,18 @@ def tell(name: str, outcome: Outcome, why: str) -> None:
     _log.info("%s: %s (%s)", name, outcome, why)
     stages = _record.get()
     if stages is not None:
-        stages.append(StageRecord(name, outcome, why))
+        # Some stages go on beside each other: what one told first need not be what comes first.
+        bisect.insort(stages, StageRecord(name, outcome, why), key=_place)
+
+
+def _place(stage: StageRecord) -> int:
+    """Where a stage stands; others than those of a run behind them, as they were told."""
+    return _ORDER.index(stage.name) if stage.name in _ORDER else len(_ORDER)
 
 
 @contextlib.contextmanager
 def recorded() -> Iterator[list[StageRecord]]:
-    """Record what stages tell; the list grows while they do."""
+    """Record what stages tell; the list grows while they do, in the order of the stages."""
     stages: list[StageRecord] = []
     token = _record.set(stages)
     try:

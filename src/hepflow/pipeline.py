@@ -12,7 +12,7 @@ from typing import Any
 
 from hepflow.analysis import Analysis, AnalysisResult, AnalysisSpec
 from hepflow.analysis.results import incomplete_data, remarks_on
-from hepflow.analysis.shares import table_digest
+from hepflow.analysis.shares import usable_table
 from hepflow.analysis.steps import files_known, ledger_of
 from hepflow.blinding import blinded_regions
 from hepflow.datasets import ConfigurableDatasetManager, expand_datasets
@@ -28,6 +28,7 @@ from hepflow.rates import measured, write_rates
 from hepflow.records import FitResult, Ledger, LimitResult, Loss
 from hepflow.schema import Config
 from hepflow.skimming import Skim, process_workitems_with_skimming
+from hepflow.statistics.spec import source_remarks
 from hepflow.storage import write_json
 
 _log = logging.getLogger(__name__)
@@ -158,7 +159,7 @@ def run(
     with (
         recorded() as stages,
         measured() as work,
-        failure_log(output_manager.get_logs_dir() / "failed", invocation),
+        failure_log(Path(output_manager.list_structure()["logs"]) / "failed", invocation),
         configured_executor(valid.datasets.execution_args) as executor,
     ):
         analyses = valid.general.analysis != "skip"
@@ -168,8 +169,8 @@ def run(
         if valid.general.run_metadata_generation and not valid.general.run_plots_only:
             manager.prepare()
         if analyses:
-            AnalysisSpec.from_config(valid)  # a missing correction file is told before the skim
-            table_digest(valid)  # likewise
+            spec = AnalysisSpec.from_config(valid)  # a missing file is told before the skim
+            usable_table(valid, spec.datasets, spec.digests)  # likewise
         needed = _needs_skims(valid)
         skims = make_skims(valid, output_manager, executor, manager) if needed else {}
         seconds = {"metadata and skim": time.monotonic() - started[1]}
@@ -187,7 +188,7 @@ def run(
         result=result,
         problems=problems,
         stages=tuple(stages),
-        remarks=remarks_on(result.histograms, blinded_regions(valid)) if result else (),
+        remarks=_remarks(valid, result),
         losses=ledger.losses,
         ledger=ledger,
         cpu_seconds=cpu,
@@ -196,6 +197,14 @@ def run(
     write_provenance(valid, finished, digests, seconds, output_manager)
     write_rates(output_manager.get_report_dir(), work)
     return finished
+
+
+def _remarks(config: Config, result: AnalysisResult | None) -> tuple[str, ...]:
+    """What every plot and table says, as well as which sources the fit is without."""
+    if result is None:
+        return ()
+    found = result.histograms
+    return (*remarks_on(found, blinded_regions(config)), *source_remarks(config, found))
 
 
 def _ledger(result: AnalysisResult | None, skims: Mapping[str, Skim]) -> Ledger:
@@ -262,13 +271,24 @@ def problems_of(result: AnalysisResult | None) -> tuple[str, ...]:
         found.append("the fit has no result: " + "; ".join(statistics.fit.notes))
     missing = incomplete_data(result.histograms)
     if statistics is not None and missing:
-        shown = ", ".join(f"{key} {100 * part:.3g} %" for key, part in missing.items())
-        found.append(
-            f"data is incomplete ({shown}): the observed limit is refused, expected limits are "
-            "given. Process all files for an observed limit, or scale the luminosity to what was "
-            "processed (general.lumi_table, execution.on_missing: rescale)."
-        )
+        found.append(_refusal(missing, frozenset(result.histograms.ledger.dropped())))
     return tuple(found)
+
+
+def _refusal(missing: Mapping[str, float], dropped: frozenset[str]) -> str:
+    """Why there is no observed limit, and what helps: no table scales to data that is left out."""
+    gone = ", ".join(key for key in missing if key in dropped)
+    if gone:
+        return (
+            f"data was left out ({gone}): the observed limit is refused, expected limits are "
+            "given. Repair its input for an observed limit."
+        )
+    shown = ", ".join(f"{key} {100 * part:.3g} %" for key, part in missing.items())
+    return (
+        f"data is incomplete ({shown}): the observed limit is refused, expected limits are "
+        "given. Process all files for an observed limit, or scale the luminosity to what was "
+        "processed (general.lumi_table, execution.on_missing: rescale)."
+    )
 
 
 def write_resolved(config: Config, output_manager: OutputDirectoryManager) -> bool:

@@ -111,7 +111,7 @@ def test_events_that_were_lost_are_counted_with_their_weights(here):
     assert "negative MET" in reason["text"]
     shown = table(here.out)
     assert f"{KEY} 1 of 2 1,597 of 1,600 99.8 % 3 events" in shown
-    assert "negative MET" in shown
+    assert "negative MET" in here.out.partition("Incomplete input")[2]
     # the same where the stored skim, or the stored histograms, are read back
     for names in (["skimming"], ["skimming", "histogramming"]):
         assert here.run(RESCALE, *(f"--general.run_{name}=false" for name in names))[0] == 0
@@ -187,7 +187,7 @@ def test_a_file_that_cannot_be_opened_stops_the_run_before_the_skim(here):
     assert (one["events_expected"], one["events_failed"]) == (800, 0)
     assert (one["lost_estimate"], one["expected_estimate"]) == (800.0, 1600.0)
     assert one["weights_failed"] is None
-    assert f"{KEY} 1 of 2 800 of ~1,600 50 % 1 file metadata:" in table(here.out)
+    assert f"{KEY} 1 of 2 800 of ~1,600 50 % 1 file" in table(here.out)
 
 
 def test_a_dataset_that_is_left_out_needs_no_limit(here):
@@ -198,7 +198,7 @@ def test_a_dataset_that_is_left_out_needs_no_limit(here):
     assert (one["events_processed"], one["events_failed"], one["events_skipped"]) == (0, 200, 1400)
     assert (one["files_processed"], one["files_skipped"], one["files_failed"]) == (0, 1, 1)
     assert one["weights_expected"] == pytest.approx(weights(1).sum() + weights(2).sum())
-    assert f"{KEY} 0 of 2 0 of 1,600 0 % 200 events 1,400 events skim:" in table(here.out)
+    assert f"{KEY} 0 of 2 0 of 1,600 0 % 200 events 1,400 events" in table(here.out)
     assert found["data"]["fraction"] == found["signal__nominal"]["fraction"] == 1.0
 
 

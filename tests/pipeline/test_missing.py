@@ -393,7 +393,9 @@ def test_dropped_data_are_incomplete(here):
     spoil_data(here.folder)
     status, told = here.run("--execution.on_missing=drop_dataset", statistics=True)
     assert status == 1
-    assert "data is incomplete (data 0 %): the observed limit is refused" in told
+    assert "data was left out (data): the observed limit is refused" in told
+    assert "Repair its input" in told
+    assert "lumi_table" not in told  # it cannot help
     assert remarks(here.folder) == ["0 % of data", "without data"]
 
 
@@ -489,7 +491,7 @@ def test_an_event_whose_first_copy_is_lost_in_filling_counts_once(here, one_pass
         assert re.search(r"data: \d+ repeated events are left out", told)
     assert [one["entrystart"] for one in losses(here.folder)] == [hot]
     assert_templates(here.folder, templates(here.folder, "reference"))
-    if one_pass == "false":  # else there is nothing to read back
+    if one_pass == "false":  # noqa: S105 - a switch; else there is nothing to read back
         assert here.run("--general.run_histogramming=false", *words)[0] == 0
 
 

@@ -7,7 +7,7 @@ import uproot
 
 from hepflow.errors import CorrectionError
 from tests.pipeline import run_once
-from tests.pipeline.projects import stamps
+from tests.pipeline.projects import assert_same_templates, stamps, templates
 from tests.pipeline.run_once import (
     RAN,
     analysis,
@@ -21,6 +21,7 @@ from tests.pipeline.run_once import (
     source,
     touch,
 )
+from tests.pipeline.test_missing import HOT, LOSSES
 
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver")  # pyhf 0.7 uses it
 finished, folder = run_once.finished, run_once.folder
@@ -73,7 +74,7 @@ CASES = {
     "cache off": (
         None,
         ("general.read_from_cache=false",),
-        "metadata skim histograms statistics plots",
+        "metadata skim histograms normalisation statistics plots",
         "",
     ),
     "no manifest": (damage("skimmed/data/manifest.json"), (), "", ""),
@@ -217,3 +218,89 @@ def test_before_prepare_nothing_but_that_is_known(folder):
     assert stages["histograms"].status == "unknown"
     (folder / "signal.txt").unlink()
     assert planned()["metadata"].status == "unknown"
+
+
+def test_without_the_cache_what_a_function_reads_of_a_file_counts(folder):
+    cut = folder / "cut.txt"
+    cut.write_text("30.0")
+    edit(folder, ("return pt > MUON_PT", 'return pt > float((HERE / "cut.txt").read_text())'))
+    run(folder)
+    low = templates(folder)
+    cut.write_text("60.0")
+    assert run(folder)["histograms"] == "reused"  # nobody can know
+    words = ("general.read_from_cache=false", "plotting.fold_overflow=true")
+    stages = planned(*words)
+    done = run(folder, *words)
+    assert done["normalisation"] == "ran"
+    assert {name: RAN[stages[name].status] for name in done} == done
+    high = templates(folder)
+    assert high["SR/met"].sum() < low["SR/met"].sum()
+    cutflow = (folder / "out" / "histograms" / "cutflow.json").read_bytes()
+    fitted = folder / "out" / "statistics" / "templates.root"
+    with uproot.open(fitted) as file:
+        before = {name: one.values().tolist() for name, one in file.items(filter_classname="TH1*")}
+    cut.write_text("30.0")
+    run(folder, *words)
+    assert_same_templates(templates(folder), low)
+    assert (folder / "out" / "histograms" / "cutflow.json").read_bytes() != cutflow
+    with uproot.open(fitted) as file:
+        assert any(file[name].values().tolist() != one for name, one in before.items())
+    assert set(run(folder, words[1]).values()) == {"reused"}
+
+
+@pytest.mark.parametrize("one_pass", ["false", "true"])
+def test_what_was_lost_in_filling_is_tried_again_though_nothing_changed(folder, one_pass):
+    LOSSES["histograms"].do(folder)
+    edit(folder, HOT)
+    words = ("execution.on_missing=rescale", "execution.missing_limit=1", "execution.retry_wait=0")
+    words = (*words, f"execution.one_pass={one_pass}")
+    run(folder, *words)
+    stages = planned(*words)
+    assert {piece.status for piece in stages["skim"].pieces} <= {"reused", "left out"}
+    assert stages["histograms"].why == "what was lost is tried again"
+    assert stages["normalisation"].status == "unknown"  # whether it is lost again
+    assert run(folder, *words)["normalisation"] == "reused"
+    changed = planned(*words, "channels[0].observables[0].binning=0,200,8")
+    assert changed["histograms"].why == "channel SR changed, what was lost is tried again"
+    assert changed["normalisation"].status == "runs"
+
+
+REASONS = {
+    "chunks": (
+        ("preprocess.skimming.chunk_size=200",),
+        {"metadata": "chunk_size changed", "skim": "chunk_size changed"},
+    ),
+    "format": (
+        ("preprocess.skimming.output.format=root",),
+        {"skim": "format of the parts changed"},
+    ),
+    "colour": (
+        ('plotting.process_colors={"signal": "red"}',),
+        {"plots": "look of the figures changed <- plotting.process_colors.signal changed"},
+    ),
+    "label": (
+        ("channels[0].label=Signal",),
+        {"plots": "look of the figures changed"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REASONS)
+def test_reasons_name_what_was_edited(case, folder):
+    words, reasons = REASONS[case]
+    stages = planned(*words)
+    assert {name: stages[name].why for name in reasons} == reasons
+
+
+def test_a_file_that_changed_is_told_beside_another_chunk_size(folder):
+    exchange(folder)
+    stages = planned("preprocess.skimming.chunk_size=200")
+    assert stages["metadata"].why == "signal__nominal: 1 changed file, chunk_size changed"
+    assert "signal__nominal: input changed <- 1 changed file" in stages["skim"].why
+
+
+def test_parts_that_were_lost_and_are_tried_again_are_told_as_such(folder):
+    LOSSES["skim"].do(folder)
+    words = ("execution.on_missing=rescale", "execution.missing_limit=1", "execution.retry_wait=0")
+    run(folder, *words)
+    assert planned(*words)["skim"].why == "background__nominal: what was lost is tried again"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import uproot
 
+from tests.builders import toy_columns, write_nano
 from tests.pipeline.projects import (
     MODULE,
     ROOT,
@@ -172,6 +176,37 @@ def test_a_changed_input_file_is_skimmed_again(here):
     assert numbers["skim"] == (10, 2)
     assert numbers["histograms"] == (10, 10)
     (here.folder / "signal_0.root").write_bytes(content)
+
+
+def test_a_file_that_is_written_anew_with_its_uuid_is_skimmed_again(here, monkeypatch):
+    path = here.folder / "data_1.root"
+    with uproot.open(path) as file:
+        identity = file.file.uuid
+    with monkeypatch.context() as patch:
+        recreate = functools.partial(uproot.recreate, uuid_function=lambda: identity)
+        patch.setattr(uproot, "recreate", recreate)
+        columns = toy_columns(800, 4, data=True)
+        columns["MET_pt"] = columns["MET_pt"] * np.float32(1.7)
+        write_nano(path, columns)
+    before = templates(here.folder)
+    numbers, _, _ = again(here)
+    assert numbers["skim"] == (10, 2)
+    assert numbers["histograms"] == (10, 10)
+    found = templates(here.folder)
+    monkeypatch.setenv("HEPFLOW_CACHE_DIR", str(here.folder / "other"))
+    status, told = here.run("--general.output_dir=fresh")
+    assert status == 0, told
+    assert_same_templates(found, templates(here.folder, "fresh"))
+    assert any((found[name] != before[name]).any() for name in found)
+
+
+def test_a_file_that_was_only_touched_is_not_skimmed_again(here):
+    os.utime(here.folder / "signal_0.root", ns=(1, 1))
+    numbers, new, told = again(here)
+    assert "1 of 5 files, new or changed" in told
+    assert numbers["skim"] == (10, 0)
+    assert "histograms: reused" in told
+    assert "skimmed" not in new
 
 
 def flip(path: Path) -> None:

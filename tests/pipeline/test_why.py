@@ -268,3 +268,19 @@ def test_a_run_that_was_started_elsewhere_is_not_taken_for_ones_own(folder, caps
         path.write_text(content)
         assert main(["why", "out/histograms/histograms.root"]) == 2
         assert "which configuration? Give --config" in capsys.readouterr().err
+
+
+def test_a_class_that_only_the_last_run_named_is_told_as_such(folder, capsys):
+    from hepflow.cli import main
+
+    path = folder / "out" / "config" / "invocation.json"
+    record = {"prog": "x", "cwd": str(folder), "config": "mine:config", "analysis": "gone:Mine",
+              "overrides": [], "withheld": [], "script_dir": ""}  # fmt: skip
+    path.write_text(json.dumps(record))
+    for words in (["plan"], ["why", "skim"]):
+        assert main([*words, "--config", "mine:config"]) == 2
+        told = " ".join(capsys.readouterr().err.split())
+        assert "gone:Mine, as in the last run (out/config/invocation.json): there is no" in told
+        assert "--analysis gone" not in told
+        assert main([*words, "--config", "mine:config", "--analysis", "gone:Mine"]) == 2
+        assert "--analysis gone:Mine: there is no" in capsys.readouterr().err

@@ -226,17 +226,24 @@ def test_what_was_lost_is_told_with_its_reason(here, capsys):
     from hepflow.records import Loss
 
     losses = [Loss("mc", "a.root", 0, 0, "truncated", "metadata")]
-    losses += [Loss("mc", "b.root", i, i + 1, "negative", "skim") for i in range(6)]
+    losses += [Loss("mc", "c.root", 0, 0, "c.root: gone", "metadata")]
+    losses += [Loss("mc", "c.root", 0, 9, "c.root, entries 0 to 9: bad", "histograms")]
+    losses += [Loss("mc", "b.root", i, i + 1, "negative", "skim") for i in range(4)]
     result = replace(finished(here), remarks=("99.2 % of simulation",), losses=tuple(losses))
     summary = summarise(result, 1.0, 1.0)
     assert summary["remarks"] == ["99.2 % of simulation"]
-    assert [one["file"] for one in summary["losses"]] == ["a.root"] + 6 * ["b.root"]
+    assert [one["file"] for one in summary["losses"]] == [
+        *("a.root", "c.root", "c.root"),
+        *4 * ["b.root"],
+    ]
     show_summary(summary, None)
     told = capsys.readouterr().out
     assert "99.2 % of simulation" in told
     assert "mc: a.root (metadata: truncated)" in told
     assert "mc: b.root, 0 to 1 (skim: negative)" in told
     assert "and 2 more, see the report" in told
+    assert "mc: c.root (metadata: gone)" in told
+    assert "mc: c.root, 0 to 9 (histograms: bad)" in told
     show_summary(summarise(finished(here), 1.0, 1.0), None)
     assert "Lost" not in capsys.readouterr().out
 

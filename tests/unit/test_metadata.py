@@ -244,6 +244,30 @@ def test_a_file_is_looked_into_again_only_if_it_changed(tmp_path, config):
     assert looked_into(config, read_from_cache=False) == ["data.root", "mc_0.root", "mc_1.root"]
 
 
+def test_work_items_have_the_digest_of_their_file(tmp_path, config):
+    def digests():
+        found = make_metadata(config).workitems
+        return {Path(one.filename).name: one.usermeta["file_digest"] for one in found}
+
+    before = digests()
+    assert len(set(before.values())) == len(before) == 3
+    os.utime(tmp_path / "in" / "mc_0.root", ns=(1, 1))
+    assert digests() == before
+    write_nano(tmp_path / "in" / "mc_1.root", toy_columns(100, 7))
+    after = digests()
+    assert {name for name in before if after[name] != before[name]} == {"mc_1.root"}
+
+
+def test_what_has_a_digest_for_its_uuid_has_no_other(tmp_path):
+    import awkward as ak
+
+    path = tmp_path / "a.parquet"
+    ak.to_parquet(ak.Array({"genWeight": [1.0, 2.0]}), str(path))
+    config = tiny_config(tmp_path, [{"name": "mc", "files": [str(path)], "cross_section": 1.0}])
+    (item,) = make_metadata(config).workitems
+    assert "file_digest" not in item.usermeta
+
+
 @pytest.mark.parametrize(
     ("section", "name", "value"),
     [("general", "weight_branch", "Pileup_nTrueInt"), ("skimming", "chunk_size", 50)],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -22,17 +22,15 @@ from hepflow.analysis.results import (
     saving_histograms,
     stored_statistics,
 )
-from hepflow.analysis.shares import (
-    luminosity_shares,
-    scaled_datasets,
-    scaled_luminosity,
-)
+from hepflow.analysis.shares import luminosity_shares, scaled_datasets, scaled_luminosity
 from hepflow.analysis.spec import AnalysisSpec
+from hepflow.analysis.stack import Prepared
 from hepflow.analysis.steps import files_known
 from hepflow.analysis.stored import FILLED_STAMP, normalised_key, stored_histograms, why_not
 from hepflow.datasets import luminosity_by_year
-from hepflow.errors import HepflowError
+from hepflow.errors import HepflowError, StorageError
 from hepflow.execution import Executor, configured_executor
+from hepflow.execution.outcome import withhold_text
 from hepflow.journal import tell
 from hepflow.keys import Key
 from hepflow.normalisation import normalise
@@ -49,18 +47,14 @@ from hepflow.statistics import (
     prepare_workspace,
     run_fit,
 )
+from hepflow.statistics.spec import source_remarks
 
 _log = logging.getLogger(__name__)
 ItemKey = tuple[str, str, int, int]
 # What belongs to the client and does not travel.
 _CLIENT = (
-    "config",
-    "processed_datasets",
-    "output_manager",
-    "_parts",
-    "_merged",
-    "_merged_key",
-    "_shares",
+    *("config", "processed_datasets", "output_manager"),
+    *("_parts", "_merged", "_merged_key", "_shares"),
 )
 
 
@@ -117,6 +111,18 @@ class Analysis(EventLoop):
         worker = object.__new__(type(self))
         worker.__dict__.update(self.__getstate__())
         return worker
+
+    def fill_prepared(
+        self, groups: Iterable[Prepared], metadata: Sequence[Mapping[str, Any]]
+    ) -> list[RawHistograms]:
+        """Do what `EventLoop` does; a failure on data tells no text while anything is blind."""
+        try:
+            return super().fill_prepared(groups, metadata)
+        except Exception as error:
+            ours = isinstance(error, StorageError)  # of files, not of events
+            if self.spec.blind and self._dataset_of(metadata[0]).is_data and not ours:
+                withhold_text(error)
+            raise
 
     def process(self, events: Any, metadata: Mapping[str, Any]) -> None:
         """Fill one part into this analysis; the same part again replaces the first.
@@ -331,7 +337,7 @@ class Analysis(EventLoop):
             spec,
             self.output_manager,
             executor,
-            remarks_on(histograms, self.spec.blind),
+            (*remarks_on(histograms, self.spec.blind), *source_remarks(self.config, histograms)),
             reuse=self.config.general.read_from_cache,
         )
         if not self.config.plotting.enabled:

@@ -18,7 +18,7 @@ from hepflow.execution import Executor, Outcome
 from hepflow.histograms import write_raw
 from hepflow.keys import Key
 from hepflow.records import RawHistograms
-from hepflow.skimming.parts import PartTask
+from hepflow.skimming.parts import LivePart, PartTask
 from hepflow.storage import sha256_bytes
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ def fill_batch(analysis: Analysis, batch: Batch) -> None:
 
 def probe_part(analysis: Analysis, task: FillTask) -> None:
     """Fill the part of a task, and keep nothing. Runs on workers; raises what filling does."""
+    if isinstance(task.part, LivePart):
+        task.part.check()
     events, metadata = task.part.load()
     checked_chunk(analysis.process_chunk(events, metadata), metadata)
 

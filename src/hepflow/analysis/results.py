@@ -80,7 +80,7 @@ def remarks_on(histograms: HistogramSet, blind: Sequence[Blinded] = ()) -> tuple
     if data and data <= dropped:
         shares = [0.0]
     remarks = [f"{percent(min(shares))} of data"] if shares else []
-    remarks += _luminosity_remarks(histograms.rescaled)
+    remarks += _luminosity_remarks(histograms.rescaled, data)
     simulation = [key for key in ledger.datasets() if key not in data]
     lost = sum(ledger.lost_events(key) for key in simulation)
     if lost:
@@ -105,14 +105,14 @@ def _without(histograms: HistogramSet) -> list[str]:
     return [f"without {', '.join(dropped)}"] if dropped else []
 
 
-def _luminosity_remarks(rescaled: Mapping[str, float]) -> list[str]:
-    """One remark for each fraction; it names the data where fractions differ."""
+def _luminosity_remarks(rescaled: Mapping[str, float], data: set[str]) -> list[str]:
+    """One remark for each fraction; it names the data where that is not of all of them."""
     names: dict[float, list[str]] = {}
     for key, share in rescaled.items():
         names.setdefault(share, []).append(key)
     return [
         f"{percent(share)} of the luminosity"
-        + (f" of {', '.join(keys)}" if names.keys() - {share} else "")
+        + (f" of {', '.join(keys)}" if set(keys) != data else "")
         for share, keys in names.items()
     ]
 
@@ -160,10 +160,14 @@ def saving_histograms(
     the fit fails.
     """
     folder = output_manager.get_histograms_dir()
-    wanted = key is None or not is_current(folder, key)
+    reuse = config.general.read_from_cache
+    wanted = key is None or not (reuse and is_current(folder, key))
     if wanted:
-        why = "filled part by part" if key is None else why_again(read_key(folder), key)
+        why = _CACHE_OFF
+        if key is None or reuse:
+            why = "filled part by part" if key is None else why_again(read_key(folder), key)
         tell("normalisation", "ran", why)
+        remove_stamp(folder)  # a run that is killed from here on leaves nothing that seems current
     else:
         tell("normalisation", "reused", "nothing that it depends on has changed")
     if wanted and _fit_reads_files(config, output_manager):
@@ -180,11 +184,11 @@ def saving_histograms(
 def _fit_reads_files(config: Config, output_manager: OutputDirectoryManager) -> bool:
     """Whether the fit is that of the user's own cabinetry file, which may name our histograms."""
     own = config.statistics.own_cabinetry_config
-    return own is not None or is_own(output_manager.get_statistics_dir() / CONFIG_FILE)
+    folder = Path(output_manager.list_structure()["statistics"])  # not made where nothing is fit
+    return own is not None or is_own(folder / CONFIG_FILE)
 
 
 def _write_files(config: Config, histograms: HistogramSet, folder: Path, key: Key | None) -> None:
-    remove_stamp(folder)
     cutflows = write_cutflows(histograms, folder, remarks_on(histograms, blinded_regions(config)))
     files = (*write_histograms(histograms, folder), cutflows)
     if key is not None:
@@ -221,7 +225,8 @@ def _write_model(
     folder = output_manager.get_statistics_dir()
     file = template_file(spec, folder, output_manager.get_histograms_dir() / ROOT_FILE)
     write_cabinetry_config(histograms, spec, config_path(spec, folder), file)
-    _write_templates(spec, histograms, output_manager, key)
+    reuse = config.general.read_from_cache
+    _write_templates(spec, histograms, output_manager, key, reuse=reuse)
 
 
 def _write_templates(
@@ -229,6 +234,8 @@ def _write_templates(
     histograms: HistogramSet,
     output_manager: OutputDirectoryManager,
     key: Key | None,
+    *,
+    reuse: bool,
 ) -> None:
     """Write the file that a generated cabinetry configuration names in the filled one's place.
 
@@ -240,7 +247,7 @@ def _write_templates(
         (folder / TEMPLATE_FILE).unlink(missing_ok=True)  # of an earlier configuration
         return
     full = None if key is None else make_key("templates", histograms=key.digest, model=spec)
-    if full is not None and is_current(folder, full, _TEMPLATE_STAMP):
+    if full is not None and reuse and is_current(folder, full, _TEMPLATE_STAMP):
         return
     remove_stamp(folder, _TEMPLATE_STAMP)
     file = write_root(fit_templates(histograms, spec), folder / TEMPLATE_FILE)
@@ -263,15 +270,16 @@ def fit_histograms(
     if uses_own(spec, config_path(spec, folder)):
         why = "your own cabinetry file may name any other files"
         full = None
-    _write_templates(spec, histograms, output_manager, key)
-    if full is not None and config.general.read_from_cache and is_current(folder, full):
+    reuse = config.general.read_from_cache
+    _write_templates(spec, histograms, output_manager, key, reuse=reuse)
+    if full is not None and reuse and is_current(folder, full):
         tell("statistics", "reused", "nothing that they depend on has changed")
         found = _load(folder, spec)
         if keep_labels(folder, found):
             _stamp(folder, full)
         return found
     remove_stamp(folder)
-    tell("statistics", "ran", why if config.general.read_from_cache else _CACHE_OFF)
+    tell("statistics", "ran", why if reuse else _CACHE_OFF)
     began = time.process_time()
     result = run_statistics(
         spec,

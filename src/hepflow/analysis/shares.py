@@ -81,6 +81,37 @@ def table_digest(config: Config) -> str | None:
     return sha256_file(file)
 
 
+def usable_table(
+    config: Config, datasets: Mapping[str, Dataset], digests: Mapping[str, str]
+) -> LumiTable | None:
+    """Table that incomplete data would be scaled with; None where that is not wanted.
+
+    Parameters
+    ----------
+    datasets
+        By key.
+    digests
+        Certified list -> SHA-256.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is no table of luminosity.
+    NormalisationError
+        If certified lists do not tell the years of its blocks apart.
+    """
+    digest = table_digest(config)
+    if digest is None or config.execution.on_missing != "rescale":
+        return None
+    table = load_table(str(config.general.lumi_table), digest)
+    lists: dict[str, list[Ranges | None]] = {}
+    for one in datasets.values():
+        if one.is_data:
+            lists.setdefault(one.year or "", []).append(_certified(one, digests))
+    check_years_apart(table, lists)
+    return table
+
+
 def luminosity_shares(
     config: Config,
     datasets: Mapping[str, Dataset],
@@ -114,17 +145,15 @@ def luminosity_shares(
     NormalisationError
         If it does not tell the luminosity of what was processed.
     """
-    digest = table_digest(config) if config.execution.on_missing == "rescale" else None
     data = {key: one for key, one in datasets.items() if one.is_data}
-    missing = {} if digest is None else ledger.incomplete(data)
-    if digest is None or not missing:
+    missing = ledger.incomplete(data)
+    table = usable_table(config, datasets, digests) if missing else None
+    if table is None:
         return {}
-    table = load_table(str(config.general.lumi_table), digest)
     lists = {key: _certified(one, digests) for key, one in data.items()}
     by_year: dict[str, list[str]] = {}
     for key, one in data.items():
         by_year.setdefault(one.year or "", []).append(key)
-    check_years_apart(table, {year: [lists[k] for k in keys] for year, keys in by_year.items()})
     # Of a year without any data nothing can be said: its data stays incomplete.
     years = {
         year: keys

@@ -7,10 +7,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hepflow.errors import StorageError
+from hepflow.cli.references import load_analysis
+from hepflow.errors import InputError, StorageError
 
 if TYPE_CHECKING:
+    from hepflow.analysis import Analysis
     from hepflow.failed import Invocation
+    from hepflow.schema import Config
 
 FILE = Path("config") / "invocation.json"  # in an output folder, as a run writes it
 
@@ -36,6 +39,41 @@ def analysis_of(config: str, output_dir: Path) -> str | None:
     """Class that the last run of this configuration used there, where it was not the default."""
     found = last_invocation(output_dir)
     return found.analysis if found is not None and found.config == config else None
+
+
+def chosen_analysis(
+    given: str | None, reference: str, config: Config
+) -> tuple[type[Analysis] | None, str | None]:
+    """Class that is named, or that the last run used, and its reference; None for the default.
+
+    Parameters
+    ----------
+    given
+        Value of ``--analysis``.
+    reference
+        Value of ``--config``.
+    config
+        The configuration itself.
+
+    Raises
+    ------
+    InputError
+        If it cannot be loaded; it tells who named it.
+    """
+    output_dir = Path(config.general.output_dir)
+    name = given or analysis_of(reference, output_dir)
+    if name is None:
+        return None, None
+    try:
+        return load_analysis(name), name
+    except InputError as error:
+        if given:
+            raise
+        what = str(error).removeprefix(f"--analysis {name}: ")
+        raise InputError(
+            f"{name}, as in the last run ({output_dir / FILE}): {what} "
+            "Name the class with --analysis MODULE:CLASS."
+        ) from error
 
 
 def run_of(words: Sequence[str]) -> Invocation | None:

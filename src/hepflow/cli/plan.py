@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hepflow.cli.arguments import (
@@ -14,10 +13,10 @@ from hepflow.cli.arguments import (
     add_config_options,
     parse_with_overrides,
 )
-from hepflow.cli.last_run import analysis_of
+from hepflow.cli.last_run import chosen_analysis
 from hepflow.cli.output import show
 from hepflow.cli.quantities import duration, size
-from hepflow.cli.references import find_modules_here, load_analysis, load_config
+from hepflow.cli.references import find_modules_here, load_config
 
 if TYPE_CHECKING:
     from hepflow.cli.endings import Guard
@@ -43,8 +42,7 @@ def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG
     config = load_config(options.config, overrides)
     if options.variations:
         return _show_variations(config, options.json)
-    name = options.analysis or analysis_of(options.config, Path(config.general.output_dir))
-    analysis = load_analysis(name) if name else None
+    analysis, name = chosen_analysis(options.analysis, options.config, config)
 
     from hepflow.planning import forecast
     from hepflow.planning.work import work_of

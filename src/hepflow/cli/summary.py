@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from hepflow.records import Account, FitResult, LimitResult
 
 _LOST_SHOWN = 5
-_REASONS = 3
 
 
 def summarise(result: RunResult, cpu_seconds: float, wall_seconds: float) -> dict[str, Any]:
@@ -97,7 +96,7 @@ def show_input(result: RunResult) -> None:
     caption = f"{others} other datasets are complete" if others > 1 else "the other one is complete"
     print_table(
         "Incomplete input",
-        ("dataset", "whole files", "events", "", "lost", "left out", "why it is lost"),
+        ("dataset", "whole files", "events", "", "lost", "left out"),
         [_row(one) for one in missing],
         right=("whole files", "events", ""),
         caption=caption if others else None,
@@ -117,7 +116,6 @@ def _row(account: Account) -> tuple[str, ...]:
         percent(account.fraction),
         _counted(account.events_failed, account.failed_unopened),
         _counted(account.events_skipped, account.skipped_unopened),
-        _reasons(account),
     )
 
 
@@ -126,16 +124,6 @@ def _counted(events: int, files: int) -> str:
     found = [f"{events:,} events"] if events else []
     found += [f"{files:,} file{'s' if files > 1 else ''}"] if files else []
     return ", ".join(found)
-
-
-def _reasons(account: Account) -> str:
-    """Why something was lost, the most frequent reason first."""
-    lines = [
-        f"{one.stage}: {one.text}" + (f" ({one.losses} like it)" if one.losses > 1 else "")
-        for one in account.reasons[:_REASONS]
-    ]
-    more = len(account.reasons) - len(lines)
-    return "\n".join([*lines, *([f"and {more} other reasons"] if more else [])])
 
 
 def show_stages(result: RunResult) -> None:
@@ -176,9 +164,11 @@ def _lost(losses: Sequence[Mapping[str, Any]]) -> list[str]:
     """What could not be processed, the first ones with their reasons."""
     lines = []
     for one in losses[:_LOST_SHOWN]:
+        file, reason = shown(one["file"]), one["reason"]
         part = f", {one['entrystart']} to {one['entrystop']}" if one["stage"] != "metadata" else ""
-        where = f"{one['dataset']}: {shown(one['file'])}{part}"
-        lines.append(f"{where} ({one['stage']}: {one['reason']})")
+        for told in (f"{file}, entries{part.removeprefix(',')}: ", f"{file}: "):
+            reason = reason.removeprefix(told)  # stands before it
+        lines.append(f"{one['dataset']}: {file}{part} ({one['stage']}: {reason})")
     more = len(losses) - len(lines)
     return [*lines, f"and {more} more, see the report"] if more else lines
 

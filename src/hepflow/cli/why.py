@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hepflow.cli.arguments import (
@@ -14,9 +13,9 @@ from hepflow.cli.arguments import (
     add_config_options,
     parse_with_overrides,
 )
-from hepflow.cli.last_run import analysis_of, run_of
+from hepflow.cli.last_run import chosen_analysis, run_of
 from hepflow.cli.output import show
-from hepflow.cli.references import find_modules_here, load_analysis, load_config
+from hepflow.cli.references import find_modules_here, load_config
 
 if TYPE_CHECKING:
     from hepflow.cli.endings import Guard
@@ -52,8 +51,7 @@ def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG
     if last and options.config == last.config:
         overrides = [*last.overrides, *overrides]
     config = load_config(options.config, overrides)
-    name = options.analysis or analysis_of(options.config, Path(config.general.output_dir))
-    analysis = load_analysis(name) if name else None
+    analysis, _ = chosen_analysis(options.analysis, options.config, config)
 
     from hepflow.planning import forecast
     from hepflow.planning.explain import explain

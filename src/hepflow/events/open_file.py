@@ -75,6 +75,9 @@ class Columns(Protocol):
     def runs_sum(self) -> float | None:
         """Sum of generator weights that the file's Runs tree holds."""
 
+    def digest(self) -> str:
+        """Digest of what the file says of its content; "" where `uuid` is one."""
+
 
 @dataclass(frozen=True)
 class OpenFile:
@@ -115,6 +118,23 @@ class OpenFile:
             return self.columns.runs_sum()
         except read_errors() as error:
             raise self._unreadable(error, ", tree Runs") from cause(self.filename, error)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """What tells the content of a file from another one with the same `uuid`.
+
+        Digest of what it says of its tree: sizes and places of all baskets or pages, time of
+        writing. "" where `uuid` itself is such a digest.
+
+        Raises
+        ------
+        UnreadableFile
+            If that is corrupted.
+        """
+        try:
+            return self.columns.digest()
+        except read_errors() as error:
+            raise self._unreadable(error, ", list of pages") from cause(self.filename, error)
 
     def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
         """Read branches of an entry range.

@@ -74,6 +74,10 @@ class ParquetColumns:
         """None: a Parquet file has no Runs tree."""
         return None
 
+    def digest(self) -> str:
+        """Nothing: the identity of the file is a digest of its footer."""
+        return ""
+
 
 def open_parquet(filename: str) -> ParquetColumns:
     """Open a Parquet file, by path or URL.

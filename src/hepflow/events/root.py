@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,13 @@ class TreeColumns:
         """Sum of weights of the Runs tree beside it."""
         return sum_of_runs(self.tree.file.root_directory)
 
+    def digest(self) -> str:
+        """Digest of the tree's own record, which lists sizes and places of all baskets.
+
+        It was read when the tree was opened.
+        """
+        return _digest(self.tree, [self.tree.chunk.raw_data])
+
 
 @dataclass(frozen=True)
 class NtupleColumns:
@@ -80,6 +88,16 @@ class NtupleColumns:
     def runs_sum(self) -> float | None:
         """Sum of weights of the Runs RNTuple beside it."""
         return sum_of_runs(self.ntuple.file.root_directory)
+
+    def digest(self) -> str:
+        """Digest of the footer and of the lists of pages, which have their sizes and places."""
+        members, source = self.ntuple.all_members, self.ntuple.file.source
+        places = [(members["fSeekFooter"], members["fNBytesFooter"])]
+        for group in self.ntuple.footer.cluster_group_records:
+            where = group.page_list_link.locator
+            places.append((where.offset, where.num_bytes))
+        found = (source.chunk(start, start + length).raw_data for start, length in places)
+        return _digest(self.ntuple, found)
 
 
 def open_root(filename: str, treename: str) -> TreeColumns | NtupleColumns:
@@ -161,6 +179,16 @@ def _columns(found: Any) -> TreeColumns | NtupleColumns | None:
         fields, counters = _flat_fields(found)
         return NtupleColumns(found, fields, counters, int(found.num_entries), str(found.file.uuid))
     return None
+
+
+def _digest(found: Any, contents: Iterable[Any]) -> str:
+    """Digest of what a file says of its tree; its key has the place and the time of writing."""
+    key = found.parent
+    known = (found.file.fEND, key.fSeekKey, key.fNbytes, key.fDatime)
+    digest = hashlib.sha256(repr(tuple(map(int, known))).encode())
+    for content in contents:
+        digest.update(content)
+    return digest.hexdigest()[:16]
 
 
 def _flat_fields(ntuple: Any) -> tuple[dict[str, str], dict[str, str]]:

@@ -15,8 +15,15 @@ from typing import Any
 import numpy as np
 
 from hepflow.keys.bytecode import LocalImport, Reference, all_names, normalised, references
-from hepflow.keys.members import class_members, instance_state, stdlib_state
+from hepflow.keys.members import (
+    HOLDERS,
+    attributes,
+    class_members,
+    instance_state,
+    stdlib_state,
+)
 from hepflow.keys.modules import is_library, is_user_module, library_version
+from hepflow.keys.unseen import tell_unseen, unseen
 from hepflow.keys.values import NoStableHash, Values, qualified_name
 
 _BUILT_IN = (
@@ -71,6 +78,11 @@ class Definitions(Values):
 
     def add_other(self, obj: Any, where: str) -> None:
         """Add a code object, module, class, callable or instance."""
+        # Code may loop over what it reads. Our own records are read by name.
+        with self.ordering(str(type(obj).__module__).partition(".")[0] != "hepflow"):
+            self._add_any(obj, where)
+
+    def _add_any(self, obj: Any, where: str) -> None:
         if isinstance(obj, types.CodeType):
             self.add(normalised(obj), where)
         elif isinstance(obj, types.ModuleType):
@@ -163,15 +175,18 @@ class Definitions(Values):
 
     def add_references(self, code: types.CodeType, names: Mapping[str, Any], where: str) -> None:
         """Add the values of the names that the code reads."""
-        done = set()
+        done: set[Reference | LocalImport] = set()
+        missed: set[str] = set()
         for reference in references(code):
             if reference in done:
                 continue
             done.add(reference)
+            missed.update(unseen(reference, code, names))
             if isinstance(reference, LocalImport):
                 self._add_import(reference, code, names, where)
             else:
                 self._add_name(reference, names, where)
+        tell_unseen(f"{names.get('__name__')}.{code.co_qualname}", missed)
 
     def _add_name(self, reference: Reference, names: Mapping[str, Any], where: str) -> None:
         label = f"{reference.name!r} in {where}"
@@ -241,9 +256,13 @@ class Definitions(Values):
         self.piece("class", cls.__qualname__)
         for base in cls.__bases__:
             self.add_class(base, where)
-        for name, member in class_members(cls):
-            self.piece("member", name)
-            self.add(member, f"{where}.{name}")
+        if _is_users(type(cls).__module__):
+            self.piece("metaclass")
+            self.add_class(type(cls), where)
+        with self.ordering(True):
+            for name, member in class_members(cls):
+                self.piece("member", name)
+                self.add(member, f"{where}.{name}")
 
     def add_instance(self, obj: Any, where: str) -> None:
         """Add an object by its class and its state."""
@@ -259,10 +278,22 @@ class Definitions(Values):
             if not is_new:
                 return
             self.add_class(type(obj), where)
-            self.piece("state", str(len(state)))
-            for name in sorted(state):
-                self.piece("field", name)
-                self.add(state[name], f"{where}.{name}")
+            self._add_state(state, where)
+
+    def _add_state(self, state: Mapping[str, Any], where: str) -> None:
+        self.piece("state", str(len(state)))
+        for name in sorted(state):
+            self.piece("field", name)
+            self.add(state[name], f"{where}.{name}")
+
+    def add_kind(self, obj: Any, where: str) -> None:
+        """Add class and attributes of a container or an array of a class of its own."""
+        self.add_class(type(obj), where)
+        # The entries of a library's own kind of mapping are all that there is to it; its
+        # attributes may be files and caches.
+        if _is_users(type(obj).__module__) or isinstance(obj, HOLDERS):
+            with self.ordering(True):
+                self._add_state(attributes(obj), where)
 
 
 def _closure(function: types.FunctionType) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import enum
 import functools
@@ -9,6 +10,11 @@ import sys
 import types
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
+
+# Kinds of entries; what a subclass has beside them are its attributes.
+HOLDERS = (dict, list, tuple, set, frozenset, np.ndarray, np.generic)
 
 _ADDED_BY_PYTHON = {
     "__abstractmethods__",
@@ -125,6 +131,27 @@ def instance_state(obj: Any) -> dict[str, Any] | None:
         return None
     state = {**_slots(obj), **getattr(obj, "__dict__", {})}
     # A cached property appears when it is first read; the class says what it will be.
+    return {name: value for name, value in state.items() if not _is_cached(type(obj), name)}
+
+
+def _masked_state(obj: np.ma.MaskedArray[Any, Any]) -> dict[str, Any]:
+    """State of a masked array; its private attributes change when it is used."""
+    if obj is np.ma.masked:
+        return {}  # there is but one
+    ours = vars(np.ma.MaskedArray([0]))
+    added = {name: value for name, value in vars(obj).items() if name not in ours}
+    known = {"mask": obj.mask, "fill_value": obj.fill_value, "hardmask": obj.hardmask}
+    return {**added, **known}
+
+
+def attributes(obj: Any) -> dict[str, Any]:
+    """What a container or an array of a class of its own has beside its entries, by name."""
+    if isinstance(obj, np.ma.MaskedArray):
+        return _masked_state(obj)
+    own = getattr(obj, "__dict__", {})
+    state = {**_slots(obj), **({} if own is obj else own)}  # a dict may be its own attributes
+    if isinstance(obj, collections.defaultdict):
+        state["default_factory"] = obj.default_factory
     return {name: value for name, value in state.items() if not _is_cached(type(obj), name)}
 
 

@@ -26,6 +26,13 @@ def qualified_name(obj: Any) -> str:
     return f"{getattr(obj, '__module__', None)}.{name}"
 
 
+def _is_plain_array(obj: Any) -> bool:
+    """Whether shape, dtype and content are all that there is to an array or a scalar."""
+    if isinstance(obj, np.generic):
+        return type(obj).__module__ == "numpy"
+    return type(obj) in {np.ndarray, np.memmap}
+
+
 class Values:
     """Feeds a digest with tagged pieces, each with its length, so that none can be confused.
 
@@ -33,7 +40,7 @@ class Values:
     ----------
     ordered : bool
         Whether the order of a mapping counts. It does in what code reads (a loop over cuts),
-        not in a specification.
+        not in a specification; within what code reads it counts always.
     """
 
     def __init__(self, *, ordered: bool) -> None:
@@ -63,6 +70,16 @@ class Values:
             return True
         self.seen[id(obj)] = (len(self.seen), obj)  # kept alive: an id may not be used again
         return False
+
+    @contextlib.contextmanager
+    def ordering(self, counts: bool) -> Iterator[None]:
+        """Let the order of mappings count in here if `counts`, else as it did outside."""
+        before = self.ordered
+        self.ordered = before or counts
+        try:
+            yield
+        finally:
+            self.ordered = before
 
     @contextlib.contextmanager
     def inside(self, obj: Any) -> Iterator[bool]:
@@ -108,6 +125,11 @@ class Values:
         if isinstance(obj, np.dtype):
             self.piece("dtype", repr(obj.descr if obj.names else obj.str))
             return
+        if not _is_plain_array(obj):
+            with self.inside(obj) as is_new:
+                if not is_new:
+                    return
+                self.add_kind(obj, where)
         array = np.asarray(obj)
         self.piece("array" if isinstance(obj, np.ndarray) else "scalar", repr(array.shape))
         self.add_numpy(array.dtype, where)
@@ -119,7 +141,7 @@ class Values:
     def add_container(self, obj: Any, where: str) -> None:
         """Add a mapping, a sequence or a set, with its class if that is not a built-in one."""
         if type(obj) not in {dict, list, tuple, set, frozenset}:
-            self.add_class(type(obj), where)
+            self.add_kind(obj, where)
         if isinstance(obj, Mapping):
             self.add_mapping(obj, where)
         elif isinstance(obj, list | tuple):
@@ -148,6 +170,10 @@ class Values:
 
     def add_class(self, cls: type, where: str) -> None:
         """Add a class."""
+        raise NotImplementedError
+
+    def add_kind(self, obj: Any, where: str) -> None:
+        """Add what a container or an array has beside its entries."""
         raise NotImplementedError
 
     def add_other(self, obj: Any, where: str) -> None:

@@ -58,6 +58,7 @@ def inspect_file(task: FileTask) -> FileInfo:
         steps=work_steps(file.num_entries, task.chunk_size),
         sum_weights=_sum_of_events(file, task.weight_branch),
         runs_sum=None if task.weight_branch is None else file.runs_sum,
+        digest=file.digest,
     )
 
 

@@ -41,7 +41,7 @@ from hepflow.schema.execution import OnMissing
 from hepflow.storage import as_record, file_stamp, read_json, sha256_bytes, write_json
 
 _log = logging.getLogger(__name__)
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 
 
 class NanoAODMetadataGenerator:

@@ -51,7 +51,9 @@ def build_workitems(infos: Sequence[FileInfo]) -> list[WorkItem]:
 
 
 def _workitems_of(info: FileInfo) -> Iterator[WorkItem]:
-    shared = {"file_nevts": info.nevts, "file_runs_sum": info.runs_sum}
+    shared: dict[str, Any] = {"file_nevts": info.nevts, "file_runs_sum": info.runs_sum}
+    if info.digest:
+        shared["file_digest"] = info.digest
     for start, stop in info.steps:
         yield WorkItem(
             dataset=info.dataset,

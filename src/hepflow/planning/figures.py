@@ -15,6 +15,7 @@ from hepflow.errors import HepflowError
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.planning.records import Piece, Reason, StageForecast, Status, changed
 from hepflow.planning.results import Normalised
+from hepflow.planning.settings import LOOK, differences
 from hepflow.plotting import PlottingSpec, fit_tasks, histogram_tasks
 from hepflow.plotting.run import FigureTask
 from hepflow.records import HistogramSet
@@ -38,6 +39,8 @@ def forecast_figures(
     if histograms is None:
         stage = normalised.stage
         before = stage.reasons if stage else ()
+        if not analysis.config.general.read_from_cache:
+            return _all_anew(analysis, folders)
         hangs = (Reason("they show histograms that are not filled yet", before),)
         there = _others(folders, set())
         return StageForecast(
@@ -46,7 +49,8 @@ def forecast_figures(
     tasks = _tasks(analysis, histograms, fit, folders)
     before = normalised.stage.reasons if normalised.stage else ()
     reuse = analysis.config.general.read_from_cache
-    pieces = [_piece(task, folders, before, fit.reasons, reuse=reuse) for task in tasks]
+    look = _look(analysis, folders)
+    pieces = [_piece(task, folders, before, fit.reasons, look, reuse=reuse) for task in tasks]
     unsure = fit.status in {"runs", "unknown"}
     if unsure:
         pieces += _others(folders, {piece.name for piece in pieces}, only="statistics")
@@ -63,6 +67,13 @@ def forecast_figures(
         count=_count(todo, len(tasks), unsure=unsure),
         todo=todo,
     )
+
+
+def _all_anew(analysis: Analysis, folders: OutputDirectoryManager) -> StageForecast:
+    """Forecast where nothing is kept, whatever the figures will show."""
+    why = (Reason("general.read_from_cache is off"),)
+    pieces = tuple(replace(one, status="runs", reasons=why) for one in _others(folders, set()))
+    return StageForecast(STAGE, _WHAT, "runs", why, pieces, todo=len(pieces) or _number(analysis))
 
 
 def _number(analysis: Analysis) -> int:
@@ -117,6 +128,7 @@ def _piece(
     folders: OutputDirectoryManager,
     before: Sequence[Reason],
     fit: Sequence[Reason],
+    look: Reason,
     *,
     reuse: bool,
 ) -> Piece:
@@ -131,7 +143,15 @@ def _piece(
     else:
         of_fit = task.folder.name == "statistics"
         reasons = changed(stored, key, {"content": fit if of_fit else before})
+        reasons = tuple(look if one.what == "spec changed" else one for one in reasons)
     return Piece(name, "runs", reasons, key, stored, stamp=stamp)
+
+
+def _look(analysis: Analysis, folders: OutputDirectoryManager) -> Reason:
+    """Why figures look otherwise: the settings, where these are among those of the plotting."""
+    found = differences(analysis.config, folders)
+    names = [one.path for one in found if one.path.startswith("plotting.")]
+    return Reason(LOOK, tuple(Reason(f"{name} changed") for name in names))
 
 
 def _shown(path: Path, folders: OutputDirectoryManager) -> str:

@@ -251,7 +251,8 @@ def _info(task: FileTask, file: OpenFile, before: FileInfo | None) -> FileInfo:
 
     Nothing before the histograms depends on that, and these are filled anew then.
     """
-    same = before is not None and before.uuid == file.uuid
+    known = (file.uuid, file.digest)
+    same = before is not None and (before.uuid, before.digest) == known
     return FileInfo(
         dataset=task.dataset,
         path=file.filename,
@@ -261,4 +262,5 @@ def _info(task: FileTask, file: OpenFile, before: FileInfo | None) -> FileInfo:
         steps=work_steps(file.num_entries, task.chunk_size),
         sum_weights=before.sum_weights if same and before else 0.0,
         runs_sum=before.runs_sum if same and before else None,
+        digest=file.digest,
     )

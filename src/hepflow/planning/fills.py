@@ -11,18 +11,21 @@ from hepflow.analysis import Analysis
 # Names of files and what a ledger says today are those of the filling itself.
 from hepflow.analysis.filling import _as_of_today, _only, _part_file
 from hepflow.analysis.filling_keys import STAGE, filling_keys, joined_key
+from hepflow.analysis.lost import only_lost
 from hepflow.analysis.stored import FILLED_STAMP, why_not
 from hepflow.errors import StorageError
 from hepflow.histograms import read_raw
 from hepflow.keys import Key
 from hepflow.output_manager import OutputDirectoryManager
-from hepflow.planning.records import Piece, Reason, StageForecast, changed
+from hepflow.planning.looking import NothingRuns, WouldRun
+from hepflow.planning.records import LOST_BEFORE, Piece, Reason, StageForecast, changed
 from hepflow.planning.skims import SkimsForecast
 from hepflow.records import RawHistograms
 from hepflow.skimming import AnyPart, Skim
 from hepflow.stamps import read_key
 
 _FROM_SKIM = frozenset({"skim"})
+_SKIM = "skim changed"
 _CACHE_OFF = (Reason("general.read_from_cache is off"),)
 
 
@@ -51,12 +54,32 @@ def forecast_fills(
     cache = folders.get_cache_dir() / "histograms"
     there = _merged(cache, keys) if general.read_from_cache else {}
     pieces = _pieces(folders, keys, there, skims, reuse=general.read_from_cache)
+    if any(reason.what == _SKIM for piece in pieces for reason in piece.reasons) and _only_lost(
+        analysis, parts
+    ):
+        pieces = tuple(_tried_again(piece) for piece in pieces)
     missing = [piece.name for piece in pieces if piece.status == "runs"]
     if not missing:
         stage = StageForecast(STAGE, what, "reused", (), pieces, f"{len(keys)} channels")
         return FillsForecast(stage, joined_key(keys), _raw(analysis, there, parts, skims.skims))
     left = _left(analysis, cache, keys, missing, parts) if general.read_from_cache else 0
-    return FillsForecast(_running(what, pieces, missing, len(parts), left, skims), joined_key(keys))
+    stage = _running(what, pieces, missing, len(parts), left, skims)
+    # What is lost again leaves the histograms as they are.
+    same = all(reason == LOST_BEFORE for reason in stage.reasons)
+    return FillsForecast(stage, None if same else joined_key(keys))
+
+
+def _only_lost(analysis: Analysis, parts: Sequence[AnyPart]) -> bool:
+    try:
+        return only_lost(analysis, parts, NothingRuns())
+    except WouldRun:
+        return False
+
+
+def _tried_again(piece: Piece) -> Piece:
+    """The same with the true reason: the skim did not change."""
+    reasons = (LOST_BEFORE if one.what == _SKIM else one for one in piece.reasons)
+    return replace(piece, reasons=tuple(reasons))
 
 
 def _running(

@@ -12,6 +12,7 @@ from hepflow.analysis.shares import table_digest
 from hepflow.datasets import ConfigurableDatasetManager
 from hepflow.errors import InputError
 from hepflow.keys import describe_function
+from hepflow.planning.chunking import with_chunk_size_told
 from hepflow.planning.figures import forecast_figures
 from hepflow.planning.files import FilesForecast, forecast_files
 from hepflow.planning.fills import forecast_fills
@@ -121,7 +122,7 @@ def _before_filling(config: Config, folders: LookingManager) -> tuple[FilesForec
         left = [StageForecast(name, what, "left out", why) for name, what in _FIRST]
         return FilesForecast(left[0], None), SkimsForecast(left[1])
     manager = ConfigurableDatasetManager(config.datasets)
-    files = forecast_files(config, manager, folders)
+    files = with_chunk_size_told(forecast_files(config, manager, folders))
     return files, forecast_skims(config, SkimSpec.from_config(config), files, folders)
 
 

@@ -27,6 +27,9 @@ class Reason:
         return f"{self.what} <- {told(self.because)}" if self.because else self.what
 
 
+LOST_BEFORE = Reason("what was lost is tried again")
+
+
 def told(reasons: Sequence[Reason]) -> str:
     """Some reasons in one line."""
     shown = ", ".join(str(one) for one in reasons[:_SHOWN])

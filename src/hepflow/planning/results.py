@@ -71,6 +71,8 @@ def forecast_normalisation(
         filled = fills.key or Key("histograms", {})
         key = normalised_key(analysis.config, analysis.spec, filled, Ledger(), {})
     reasons = changed(stored, key, because, unknown=unknown)
+    if not analysis.config.general.read_from_cache:
+        reasons = (Reason("general.read_from_cache is off"),)
     status: Status = "runs" if reasons else "reused"
     if not reasons and fills.key is None:
         status = "unknown"

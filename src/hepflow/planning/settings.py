@@ -15,6 +15,7 @@ from hepflow.schema import Config
 from hepflow.storage import read_json
 
 _MADE_BY = "the start of a run"
+LOOK = "look of the figures changed"
 _FUNCTION = {"function", "fingerprint"}  # among what stands for a function
 # Part of a key -> where in the configuration it comes from. The first pattern that fits counts.
 _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -33,7 +34,12 @@ _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"(datasets|weight_branch|branch_map)$", ("datasets", "general")),
     (r"sources|labels|binning", ("systematics", "corrections", "channels")),
     (r".* of the model", ("statistics", "channels", "systematics", "plotting.fold_overflow")),
-    (r"spec$", ("plotting", "channels", "general", "datasets", "systematics", "statistics")),
+    (
+        r"look of the figures",
+        ("plotting", "channels", "general", "datasets", "systematics", "statistics"),
+    ),
+    (r"format of the parts", ("preprocess.skimming.output",)),
+    (r"chunk_size", ("preprocess.skimming.chunk_size",)),
     (r"input changed", ("preprocess.skimming.chunk_size", "datasets", "general.max_files")),
 )
 

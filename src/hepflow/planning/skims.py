@@ -11,10 +11,19 @@ from typing import Any
 from hepflow.errors import HepflowError
 from hepflow.keys import Key
 from hepflow.output_manager import OutputDirectoryManager
+from hepflow.planning.chunking import CHUNK_SIZE
 from hepflow.planning.files import FilesForecast
 from hepflow.planning.looking import NothingRuns, WouldRun
 from hepflow.planning.parts import PlannedPart
-from hepflow.planning.records import Piece, Reason, StageForecast, Status, changed, status_of
+from hepflow.planning.records import (
+    LOST_BEFORE,
+    Piece,
+    Reason,
+    StageForecast,
+    Status,
+    changed,
+    status_of,
+)
 from hepflow.records import Loss, WorkItem
 from hepflow.records.ledger import files_of
 from hepflow.schema import Config
@@ -272,10 +281,22 @@ def _piece(
     elif stored is None or stored.digest != key.digest:
         reasons = changed(stored, key)
     elif because:
-        reasons = (Reason("input changed", because),)
+        reasons = because if because == (CHUNK_SIZE,) else (Reason("input changed", because),)
     else:
-        reasons = (Reason("parts are new, or not there any more"),)
+        reasons = (_why(found, name, stored, total),)
     return Piece(name, status, reasons, key, stored, total - todo, total, stamp=stamp)
+
+
+def _why(found: _Comparison, name: str, stored: Key, total: int) -> Reason:
+    """Why parts with the stored key are made."""
+    store, folder = found.store, found.store.folders[name]
+    if found.todo[name] == total:
+        there = read_manifest(folder, stored)
+        if there and not any(one.name.endswith(store.suffix) for one in there):
+            return Reason("format of the parts changed")
+    if read_lost({name: folder}, store.keys):
+        return LOST_BEFORE
+    return Reason("parts are new, or not there any more")
 
 
 def _planned(found: _Comparison, spec: SkimSpec, fileset: Mapping[str, Any]) -> dict[str, Skim]:

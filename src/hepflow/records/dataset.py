@@ -43,6 +43,7 @@ class FileInfo:
     steps: tuple[tuple[int, int], ...]  # entry ranges of the work items
     sum_weights: float  # generator weights of all its events (data: events)
     runs_sum: float | None  # sum of the Runs tree's genEventSumw; None without one
+    digest: str = ""  # tells other content under the same uuid; "" where the uuid does
 
 
 @dataclass(frozen=True, slots=True, order=True)

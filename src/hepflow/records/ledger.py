@@ -59,7 +59,9 @@ def files_of(fileset: Mapping[str, Any], summary: Mapping[str, Any]) -> Ledger:
 
 def _each_once(losses: Iterable[Loss]) -> tuple[Loss, ...]:
     """Losses in an order that does not tell which was found first."""
-    return tuple(sorted(dict.fromkeys(losses), key=lambda one: (*one.item_key, one.stage)))
+    return tuple(
+        sorted(dict.fromkeys(losses), key=lambda one: (*one.item_key, one.stage, one.reason))
+    )
 
 
 def _merge_nested(
@@ -83,6 +85,10 @@ class Ledger:
     file_sums: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     # dataset -> file -> sum of the generator weights of all its events (data: events)
 
+    def __post_init__(self) -> None:
+        """Put losses in order, each once."""
+        object.__setattr__(self, "losses", _each_once(self.losses))
+
     @classmethod
     def of_parts(cls, parts: Iterable[PartCounts]) -> Ledger:
         """Ledger that holds these parts; a repeated entry range counts once."""
@@ -92,7 +98,7 @@ class Ledger:
         """Union of both; an entry range that both hold counts once."""
         return Ledger(
             parts={**self.parts, **other.parts},
-            losses=_each_once((*self.losses, *other.losses)),
+            losses=(*self.losses, *other.losses),
             file_events=_merge_nested(self.file_events, other.file_events),
             runs_sums=_merge_nested(self.runs_sums, other.runs_sums),
             files_expected={**self.files_expected, **other.files_expected},
@@ -127,7 +133,7 @@ class Ledger:
             for dataset, found in one.file_sums.items():
                 sums.setdefault(dataset, {}).update(found)
             expected.update(one.files_expected)
-        return cls(parts, _each_once(losses), events, runs, expected, sums)
+        return cls(parts, tuple(losses), events, runs, expected, sums)
 
     def with_losses(self, losses: Iterable[Loss]) -> Ledger:
         """The same with these losses, and what they tell about their files."""
@@ -138,7 +144,7 @@ class Ledger:
                 sizes.setdefault(one.dataset, {})[one.file] = one.file_nevts
         return replace(
             self,
-            losses=_each_once((*self.losses, *lost)),
+            losses=(*self.losses, *lost),
             file_events=_merge_nested(sizes, self.file_events),
         )
 

@@ -20,7 +20,7 @@ from hepflow.keys import stable_hash
 from hepflow.records import Dataset, Loss
 from hepflow.schema.execution import OnMissing
 from hepflow.skimming.losses import ItemKey, divided, without_failed
-from hepflow.skimming.parts import AnyPart, Ids, PartTask
+from hepflow.skimming.parts import AnyPart, Ids, LivePart, PartTask
 from hepflow.skimming.skim import Skim
 from hepflow.skimming.spec import SkimSpec
 from hepflow.storage import forget_oldest, private_folder, read_part, write_part
@@ -34,6 +34,13 @@ Integers = np.ndarray[Any, np.dtype[np.int64]]
 def read_ids(task: PartTask) -> Ids:
     """Run, luminosity block and event number of a part's events. Runs on workers."""
     return task.part.event_ids()
+
+
+def probe_ids(task: PartTask) -> None:
+    """Read what `read_ids` does, and all else of the entry range. Runs on workers."""
+    if isinstance(task.part, LivePart):
+        task.part.check()
+    read_ids(task)
 
 
 def repeated(ids: Ids) -> tuple[Integers, Integers]:
@@ -240,7 +247,7 @@ def _read(
     done, failed = separated(executor.map(read_ids, tasks, label=doing))
     failed = [replace(one, item=one.item.live(spec)) for one in failed]
     worth = effort(failed, of=len(tasks), policy=policy)
-    isolated = isolate(executor, read_ids, failed, Memory(cache / "isolated"), worth=worth)
+    isolated = isolate(executor, probe_ids, failed, Memory(cache / "isolated"), worth=worth)
     lost = [bad for one in isolated for bad in one.outcomes]
     settled = settle(lost, doing, of=len(tasks), policy=policy)
     ids = [one.value for one in sorted(done, key=lambda one: one.index)]

@@ -11,7 +11,7 @@ from hepflow.errors import StorageError
 from hepflow.keys import Key
 from hepflow.records import PartCounts, WorkItem
 from hepflow.skimming.formats import format_of
-from hepflow.skimming.select import select_events
+from hepflow.skimming.select import read_everything, select_events
 from hepflow.skimming.spec import STAGE, SkimSpec
 from hepflow.storage import as_record, sha256_bytes, sha256_file
 
@@ -78,14 +78,18 @@ class PartRecord:
 def item_identity(item: WorkItem, key: Key) -> str:
     """Digest of all that the events of a work item depend on; not of how they are kept.
 
-    The input is identified by the file's own uuid and the entry range. There may be a million
-    work items: one digest of one text, in which the length of each part stands before it.
+    The input is identified by the file's own uuid, the digest that the metadata step took of it
+    (work items of others have none) and the entry range. There may be a million work items: one
+    digest of one text, in which the length of each part stands before it.
     """
     dataset, file, uuid, tree = item.dataset, item.filename, item.fileuuid, item.treename
     text = (
         f"{key.digest} {len(dataset)}:{dataset} {len(file)}:{file} {len(uuid)}:{uuid} {tree!r} "
         f"{item.entrystart} {item.entrystop}"
     )
+    content = item.usermeta.get("file_digest")
+    if content:
+        text = f"{text} {content}"
     return sha256_bytes(text.encode("utf-8", "surrogatepass"))
 
 
@@ -132,7 +136,9 @@ def skim_item(spec: SkimSpec, task: SkimTask) -> PartRecord:
 
 def probe_item(spec: SkimSpec, task: SkimTask) -> None:
     """Read and select the entry range of a task, and keep nothing. Raises what `skim_item` does."""
-    select_events(spec, spec.datasets[task.item.dataset], task.item)
+    dataset = spec.datasets[task.item.dataset]
+    read_everything(spec, dataset, task.item)
+    select_events(spec, dataset, task.item)
 
 
 def _record(

@@ -16,7 +16,7 @@ from hepflow.keys import stable_hash
 from hepflow.records import PartCounts, WorkItem
 from hepflow.skimming.formats import format_of
 from hepflow.skimming.making import item_identity
-from hepflow.skimming.select import select_events
+from hepflow.skimming.select import read_everything, select_events
 from hepflow.skimming.spec import SkimSpec
 from hepflow.skimming.totals import item_metadata
 
@@ -290,6 +290,16 @@ class LivePart:
     def live(self, spec: SkimSpec) -> LivePart:  # noqa: ARG002 - it has its own
         """The part itself."""
         return self
+
+    def check(self) -> None:
+        """Read all of the entry range, selected or not.
+
+        Raises
+        ------
+        UnreadableFile
+            If it is damaged.
+        """
+        read_everything(self.spec, self.spec.datasets[self.item.dataset], self.item)
 
     def narrowed(self, start: int, stop: int) -> LivePart:
         """Some of its entries, as a part of its own."""

@@ -63,6 +63,21 @@ def select_events(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> tuple[Any
     return read_events(file, kept, item.entrystart, item.entrystop, columns)[mask], counts
 
 
+def read_everything(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> None:
+    """Read all branches of all events of an entry range, and keep nothing.
+
+    What is damaged is lost as a whole: to lose the selected events of it only, and to count the
+    others, would spoil the normalisation.
+
+    Raises
+    ------
+    UnreadableFile, MissingTree, MissingBranch
+        If the file cannot be used.
+    """
+    file = open_tree(item.filename, item.treename, dataset.branch_map)
+    read_events(file, _kept_branches(spec, dataset, file), item.entrystart, item.entrystop)
+
+
 def _kept_branches(spec: SkimSpec, dataset: Dataset, file: OpenFile) -> Branches:
     """Branches that a part holds: the configured ones, or those of them that are there."""
     kept = spec.kept_branches(dataset)

@@ -144,7 +144,8 @@ def generate(
     Raises
     ------
     WorkspaceError
-        A histogram or a variation is missing, or a norm factor has nothing to act on.
+        A histogram or a variation is missing, or a norm factor has nothing to act on. A source
+        whose alternative samples were dropped is left out instead, with a warning.
     """
     regions_of = {process: _regions_with(histograms, spec, process) for process in spec.processes}
     used = tuple(process for process, regions in regions_of.items() if regions)
@@ -280,7 +281,14 @@ def _shapes(
             if f"{shape.name}_{direction}" in present
         }
         if samples and not sides:
-            _missing(shape, present)
+            if not shape.left_out(samples, histograms.ledger.dropped()):
+                _missing(shape, present)
+            _log.warning(
+                "source %s is left out of the fit: its alternative samples, or what they replace, "
+                "were left out (execution.on_missing)",
+                shape.name,
+            )
+            continue
         if samples:
             found.append(
                 {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from hepflow.blinding import blinded_regions
 from hepflow.datasets import expand_datasets
 from hepflow.errors import ConfigurationError, Problem, did_you_mean
+from hepflow.records import Dataset, HistogramSet, Source
 from hepflow.schema import Config
 from hepflow.sources import sources_of_config
 
@@ -46,12 +47,26 @@ class NormalisationSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class AlternativeSpec:
+    """An alternative sample, and the samples that it takes the place of."""
+
+    process: str
+    datasets: tuple[str, ...]  # keys; without any of these it cannot be compared
+
+
+@dataclass(frozen=True, slots=True)
 class ShapeSpec:
     """A source with up and down templates."""
 
     name: str  # variations are <name>_up and <name>_down
     processes: tuple[str, ...]
     channels: tuple[str, ...] | None = None  # None: all
+    alternatives: tuple[AlternativeSpec, ...] = ()  # where alternative samples make the templates
+
+    def left_out(self, processes: Iterable[str], dropped: Iterable[str]) -> bool:
+        """Whether no alternative sample of these processes is left, as datasets were dropped."""
+        chosen = [one for one in self.alternatives if one.process in processes]
+        return bool(chosen) and all({*one.datasets} & {*dropped} for one in chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +193,9 @@ def _sources(
     config: Config, simulated: tuple[str, ...]
 ) -> tuple[tuple[NormalisationSpec, ...], tuple[ShapeSpec, ...]]:
     """Sources that move whole processes by one size, and those with templates."""
+    datasets = expand_datasets(config)
     found = [
-        (one, _among(list(one.processes), simulated))
-        for one in sources_of_config(config, expand_datasets(config))
+        (one, _among(list(one.processes), simulated)) for one in sources_of_config(config, datasets)
     ]
     sizes = tuple(
         NormalisationSpec(one.name, one.size, processes, one.channels)
@@ -188,8 +203,34 @@ def _sources(
         if not one.makes_templates and one.size is not None and processes
     )
     shapes = tuple(
-        ShapeSpec(one.name, processes, one.channels)
+        ShapeSpec(one.name, processes, one.channels, _alternatives(one, datasets))
         for one, processes in found
         if one.makes_templates and processes
     )
     return sizes, shapes
+
+
+def _alternatives(source: Source, datasets: Sequence[Dataset]) -> tuple[AlternativeSpec, ...]:
+    """Alternative samples of a source; none where functions or sizes make its templates."""
+    names = {f"{source.name}_{side}" for side in ("up", "down")}
+    return tuple(
+        AlternativeSpec(one.process, (one.key, *one.replaces))
+        for one in datasets
+        if source.kind == "sample" and one.variation in names
+    )
+
+
+def source_remarks(config: Config, histograms: HistogramSet) -> tuple[str, ...]:
+    """Remark on sources of which no alternative sample is left (``execution.on_missing``).
+
+    Parameters
+    ----------
+    config
+        The validated configuration.
+    histograms
+        Their ledger tells which datasets were left out.
+    """
+    dropped = histograms.ledger.dropped()
+    shapes = _sources(config, _processes(config)[0])[1] if dropped else ()
+    gone = [one.name for one in shapes if one.left_out(one.processes, dropped)]
+    return (f"without source {', '.join(gone)}",) if gone else ()

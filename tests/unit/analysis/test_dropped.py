@@ -8,7 +8,9 @@ import pytest
 from hepflow.analysis import Analysis
 from hepflow.analysis.results import remarks_on
 from hepflow.records import Loss
+from hepflow.schema import Config
 from hepflow.skimming import Skim
+from hepflow.statistics.spec import source_remarks
 from tests.builders import make_skims, manager_of, tiny_config, toy_inputs
 
 ONE, TWO, ALT = "one__nominal", "two__nominal", "alt__shower_up"
@@ -72,3 +74,9 @@ def test_a_dropped_alternative_reads_as_nominal(config):
     assert list(rows(histograms)) == ["nominal"]
     complete = rows(filled(config))["nominal"]
     np.testing.assert_array_equal(rows(histograms)["nominal"], complete)
+
+
+@pytest.mark.parametrize("dropped", [(), (TWO,), (ONE,), (ALT,)])
+def test_a_source_without_alternative_samples_is_said(config, dropped):
+    found = source_remarks(Config.of(config), filled(config, *dropped))
+    assert found == (("without source shower",) if {ONE, ALT} & {*dropped} else ())

@@ -224,6 +224,34 @@ def test_what_a_fit_does_not_read_is_written_after_it(tmp_path, folders):
     assert [stage.outcome for stage in stages] == ["reused"]
 
 
+def test_without_the_cache_what_is_there_is_written_anew(tmp_path, folders):
+    config = configured(tmp_path, plotting__fold_overflow=True)
+    files = [
+        folders.get_histograms_dir() / "histograms.zip",
+        folders.get_statistics_dir() / "templates.root",
+    ]
+
+    def saved(scale):
+        with recorded() as stages:
+            save_histograms(config, filled(config, scale=scale), folders, KEY)
+        return [path.read_bytes() for path in files], stages[0]
+
+    first, _ = saved(1.0)
+    assert saved(2.0)[0] == first  # the same key
+    config.general.read_from_cache = False
+    second, stage = saved(2.0)
+    assert all(one != other for one, other in zip(first, second, strict=True))
+    assert (stage.outcome, stage.why) == ("ran", "general.read_from_cache is off")
+
+
+def test_stages_stand_in_their_order_however_they_were_told():
+    with recorded() as stages:
+        for name in ("plots", "skim", "other", "normalisation", "skim", "metadata"):
+            tell(name, "ran", "a test")
+    names = [one.name for one in stages]
+    assert names == ["metadata", "skim", "skim", "normalisation", "plots", "other"]
+
+
 @pytest.mark.parametrize("error", [WorkspaceError, ZeroDivisionError, KeyboardInterrupt])
 def test_histograms_are_there_also_where_the_fit_fails(tmp_path, folders, error):
     config = configured(tmp_path)

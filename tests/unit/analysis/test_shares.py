@@ -10,6 +10,7 @@ import shutil
 import numpy as np
 import pytest
 
+from hepflow import pipeline
 from hepflow.analysis import Analysis
 from hepflow.analysis.results import incomplete_data, remarks_on
 from hepflow.errors import InputError, NormalisationError
@@ -89,7 +90,7 @@ def test_each_year_has_its_own_fraction(config):
     assert found.rescaled == {"data_2017": pytest.approx(share, rel=1e-12)}
     assert found.luminosity == {"2016": 100.0, "2017": pytest.approx(300.0 * share, rel=1e-12)}
     assert incomplete_data(found) == {}
-    assert remarks_on(found) == (f"{100 * share:.3g} % of the luminosity",)
+    assert remarks_on(found) == (f"{100 * share:.3g} % of the luminosity of data_2017",)
     both = without_half(config, "2016", "2017").fill_histograms()
     shares = {f"data_{year}": by_hand(year) for year in RUNS}
     assert both.rescaled == pytest.approx(shares, rel=1e-12)
@@ -148,6 +149,21 @@ def test_years_need_lists_of_their_own(config, tmp_path):
         one.pop("lumi_mask", None)
     with pytest.raises(NormalisationError, match="of the years 2016 and 2017"):
         without_half(config, "2017").fill_histograms()
+
+
+@pytest.mark.parametrize(
+    ("table", "same_list", "message"),
+    [("run and luminosity", False, "not a table of"), (json.dumps(TABLE), True, "of the years")],
+)
+def test_a_table_that_cannot_be_used_is_refused_before_anything_is_read(
+    config, tmp_path, table, same_list, message
+):
+    (tmp_path / "table.json").write_text(table)
+    if same_list:
+        shutil.copy(tmp_path / "in" / "2016.json", tmp_path / "in" / "2017.json")
+    with pytest.raises(InputError, match=message):
+        pipeline.run(config)
+    assert not list((tmp_path / "out").rglob("fileset.json"))
 
 
 def test_without_the_policy_the_table_does_nothing(config):

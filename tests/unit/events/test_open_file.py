@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import re
+import uuid
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -54,6 +58,64 @@ def test_names_that_python_would_not_take(tmp_path):
 
 def test_nothing_is_read_where_nothing_is_asked_for(path):
     assert opened(path).read([], 0, 50) == {}
+
+
+# -- the same identity -------------------------------------------------------------------
+
+
+def as_tree(path, values):
+    write_nano(path, {"x": values}, tree="folder/Events")
+
+
+def as_rntuple(path, values):
+    with uproot.recreate(path) as file:
+        file.mkrntuple("folder/Events", {"x": values})
+
+
+def look(path):
+    file = opened(path, "folder/Events")
+    return file.uuid, file.num_entries, file.digest
+
+
+@pytest.fixture
+def same_uuid(monkeypatch):
+    """All files are written with one uuid, as ROOT does it on request."""
+    recreate = functools.partial(uproot.recreate, uuid_function=lambda: uuid.UUID(int=5))
+    monkeypatch.setattr(uproot, "recreate", recreate)
+
+
+@pytest.mark.usefixtures("same_uuid")
+@pytest.mark.parametrize("write", [as_tree, as_rntuple])
+def test_other_content_under_the_same_uuid_has_another_digest(tmp_path, write):
+    path, rng = tmp_path / "a.root", np.random.default_rng(1)
+    write(path, np.zeros(1000))
+    content, before = path.read_bytes(), look(path)
+    path.unlink()  # what is open keeps what it has
+    write(path, rng.integers(0, 9, 1000).astype(np.float64))
+    after = look(path)
+    assert after[:-1] == before[:-1]
+    assert after[-1] != before[-1]
+    path.write_bytes(content)  # as it was, but for the time of its last change
+    assert look(path) == before
+
+
+def test_a_digest_has_few_digits_and_parquet_needs_none(path, tmp_path):
+    assert re.fullmatch("[0-9a-f]{16}", opened(path).digest)
+    ak.to_parquet(ak.Array({"x": [1.0, 2.0]}), str(tmp_path / "a.parquet"))
+    assert opened(tmp_path / "a.parquet").digest == ""
+
+
+def test_each_tree_has_a_digest_of_its_own(path):
+    assert opened(path).digest != opened(path, "Runs").digest
+
+
+def test_a_list_of_pages_that_cannot_be_read_is_an_error(tmp_path):
+    as_rntuple(tmp_path / "a.root", np.zeros(10))
+    file = opened(tmp_path / "a.root", "folder/Events")
+    (group,) = file.columns.ntuple.footer.cluster_group_records
+    group.page_list_link.locator.offset = 10_000_000
+    with pytest.raises(UnreadableFile, match=r"a\.root, list of pages"):
+        _ = file.digest
 
 
 # -- other names -------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def read(path: Path, names: tuple[str, ...] = NAMES) -> dict[str, Any]:
     for values in found.values():
         with np.errstate(all="ignore"):  # what lies beside the lists may be any number
             ak.sum(ak.to_packed(values))
-        ak.fill_none(ak.firsts(values), 0.0) if values.ndim > 1 else None
+            ak.fill_none(ak.firsts(values), 0.0) if values.ndim > 1 else None
     return found
 
 

@@ -39,6 +39,17 @@ def test_each_field_counts_and_so_does_the_key(name):
     assert item_identity(replace(ITEM, usermeta={}), KEY) == before
 
 
+def test_the_digest_of_the_file_counts_where_it_is_known():
+    one = replace(ITEM, usermeta={"file_digest": "0a", "file_nevts": 20})
+    found = {item_identity(item, KEY) for item in (ITEM, one)}
+    found.add(item_identity(replace(one, usermeta={"file_digest": "0b"}), KEY))
+    assert len(found) == 3
+    assert item_identity(replace(one, usermeta={"file_digest": "0a"}), KEY) in found
+    for none in ("", None):
+        assert item_identity(replace(ITEM, usermeta={"file_digest": none}), KEY) in found
+    assert part_name(one, KEY, ".pkl") != part_name(ITEM, KEY, ".pkl")
+
+
 def test_a_file_name_that_is_no_unicode():
     odd = replace(ITEM, filename=b"/data/\xff.root".decode("utf-8", "surrogateescape"))
     assert item_identity(odd, KEY) != item_identity(ITEM, KEY)

@@ -122,7 +122,7 @@ def test_work_items_of_coffea_and_plain_dicts_are_taken(config):
 
     theirs = [
         CoffeaItem(one.dataset, one.filename, one.treename, one.entrystart, one.entrystop,
-                   uuid.UUID(one.fileuuid).bytes)
+                   uuid.UUID(one.fileuuid).bytes, dict(one.usermeta))
         for one in found.workitems
     ]  # fmt: skip
     dicts = [dataclasses.asdict(one) for one in found.workitems]

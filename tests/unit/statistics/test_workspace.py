@@ -11,7 +11,7 @@ import uproot
 import yaml
 
 from hepflow.errors import WorkspaceError
-from hepflow.records import Block
+from hepflow.records import Block, Ledger, Loss
 from hepflow.statistics import (
     build_from_own,
     build_workspace,
@@ -23,7 +23,7 @@ from hepflow.statistics import (
     write_cabinetry_config,
 )
 from hepflow.statistics.cabinetry_config import HEADER, generate, is_own
-from hepflow.statistics.spec import ShapeSpec
+from hepflow.statistics.spec import AlternativeSpec, ShapeSpec
 from tests.unit.statistics.models import PROCESSES, histograms, spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
@@ -195,6 +195,36 @@ def test_a_side_that_was_not_filled_reads_as_nominal():
 def test_a_configured_source_that_was_not_filled_is_an_error():
     with pytest.raises(WorkspaceError, match=r"neither pileup_up nor pileup_down.*btag_down"):
         built(histograms(), spec(shapes=(ShapeSpec("pileup", PROCESSES),)))
+
+
+@pytest.mark.parametrize(
+    ("lost", "left_out"),
+    [
+        (("alt__shower_up",), True),
+        (("one__nominal",), True),  # what it replaces
+        (("other__shower_up",), False),  # of a process that the source does not move
+        ((), False),
+    ],
+)
+def test_a_source_without_its_alternative_samples_is_left_out_where_they_were_dropped(
+    lost, left_out, caplog
+):
+    alternatives = (
+        AlternativeSpec("ttbar", ("alt__shower_up", "one__nominal")),
+        AlternativeSpec("else", ("other__shower_up",)),
+    )
+    losses = [Loss(name, "a.root", 0, 9, "broken", "skim", 9) for name in lost]
+    found = replace(histograms(), ledger=Ledger().with_losses(losses))
+    shapes = (ShapeSpec("shower", ("ttbar",), alternatives=alternatives),)
+    if left_out:
+        names = [
+            one["Name"] for one in generate(found, spec(shapes=shapes), "h", "f")["Systematics"]
+        ]
+        assert "shower" not in names
+        assert "source shower is left out of the fit" in caplog.text
+    else:
+        with pytest.raises(WorkspaceError, match="neither shower_up nor shower_down"):
+            generate(found, spec(shapes=shapes), "h", "f")
 
 
 def test_sources_act_on_their_processes_only():
