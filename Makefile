@@ -34,8 +34,9 @@ run: $(STAMP)  ## run the whole chain on the built-in sample
 	$(if $(EVENTS),HEPFLOW_SAMPLE_EVENTS=$(EVENTS)) $(BIN)/python analysis.py $(ARGS)
 
 test: $(STAMP)  ## all tests except the long campaigns, with coverage
-	$(BIN)/python -m pytest -n $(JOBS) -m "not nightly" --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) -m "not nightly and not campaign" --cov --cov-report=term $(ARGS)
 	$(BIN)/python tests/check_messages.py
+	$(BIN)/python -m pytest -n $(JOBS) -m campaign $(ARGS)
 
 nightly: $(STAMP)  ## long campaigns, and the suite on other Python versions
 	$(BIN)/python -m pytest -m nightly $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import json
@@ -251,6 +252,8 @@ def fill_disk(folder: Path, name: str, left: int) -> None:
 def limit_files(folder: Path, largest: int) -> None:
     """Let writing fail where a file gets too large, as with a quota."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    anything = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    atexit.register(resource.setrlimit, resource.RLIMIT_FSIZE, anything)  # coverage writes then
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
 
 

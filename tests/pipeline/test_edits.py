@@ -17,7 +17,10 @@ from tests.pipeline.edited import write_edited_project
 from tests.pipeline.edits import EDITS, Edit
 from tests.pipeline.projects import ROOT, assert_same_templates, templates
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="runs are forked")
+pytestmark = [
+    pytest.mark.campaign,
+    pytest.mark.skipif(sys.platform != "linux", reason="runs are forked"),
+]
 
 
 class Project:

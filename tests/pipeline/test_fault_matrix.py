@@ -26,7 +26,10 @@ from tests.pipeline.fault_kinds import FAULTS, cases
 from tests.pipeline.fault_project import write_module
 from tests.pipeline.projects import ROOT, templates
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="runs are forked, and mounts made")
+pytestmark = [
+    pytest.mark.campaign,
+    pytest.mark.skipif(sys.platform != "linux", reason="runs are forked, and mounts made"),
+]
 INTERRUPTED = (
     "hepflow: interrupted. What was finished is kept; the same command goes on from there."
 )

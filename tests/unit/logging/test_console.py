@@ -146,10 +146,12 @@ def test_forced_colours_do_not_make_a_terminal(monkeypatch):
 
 def test_a_full_disk_ends_the_log_and_not_the_run(tmp_path, capsys):
     code = """
-import logging, resource, signal, sys
+import atexit, logging, resource, signal, sys
 from hepflow.logging import setup_logging
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+anything = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+atexit.register(resource.setrlimit, resource.RLIMIT_FSIZE, anything)  # coverage writes then
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
 setup_logging("INFO", sys.argv[1])
 for i in range(9):
     logging.getLogger("hepflow").info("a message of some length, number %d", i)
