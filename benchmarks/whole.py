@@ -16,6 +16,7 @@ from hepflow.stamps import read_key
 from hepflow.storage import read_part, sha256_file
 
 _PNG_END = b"IEND\xaeB`\x82"
+_RECORDS_OF_RUNS = ("report/rates.json", "config/invocation.json")  # times; the executor
 _SET_ASIDE = ("ledger", "losses", "problems", "remarks", "exit_status")  # without times
 
 
@@ -85,8 +86,8 @@ def results(folder: Path) -> dict[str, Any]:
 
 
 def _is_result(name: str) -> bool:
-    """Whether a file is something else than a log, a temporary or a record of times."""
-    return not name.startswith("logs/") and not name.endswith((".tmp", "report/rates.json"))
+    """Whether a file is something else than a log, a temporary or a record of how it was run."""
+    return not name.startswith("logs/") and not name.endswith((".tmp", *_RECORDS_OF_RUNS))
 
 
 def _content(path: Path) -> Any:
