@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from hepflow.analysis import Analysis, AnalysisResult, AnalysisSpec
-from hepflow.analysis.results import incomplete_data, remarks_on
+from hepflow.analysis.results import all_remarks, incomplete_data
 from hepflow.analysis.shares import usable_table
 from hepflow.analysis.steps import files_known, ledger_of
-from hepflow.blinding import blinded_regions
 from hepflow.datasets import ConfigurableDatasetManager, expand_datasets
 from hepflow.errors import InputError
 from hepflow.execution import Executor, configured_executor
@@ -28,7 +27,6 @@ from hepflow.rates import measured, write_rates
 from hepflow.records import FitResult, Ledger, LimitResult, Loss
 from hepflow.schema import Config
 from hepflow.skimming import Skim, process_workitems_with_skimming
-from hepflow.statistics.spec import source_remarks
 from hepflow.storage import write_json
 
 _log = logging.getLogger(__name__)
@@ -201,10 +199,7 @@ def run(
 
 def _remarks(config: Config, result: AnalysisResult | None) -> tuple[str, ...]:
     """What every plot and table says, as well as which sources the fit is without."""
-    if result is None:
-        return ()
-    found = result.histograms
-    return (*remarks_on(found, blinded_regions(config)), *source_remarks(config, found))
+    return () if result is None else all_remarks(config, result.histograms)
 
 
 def _ledger(result: AnalysisResult | None, skims: Mapping[str, Skim]) -> Ledger:

@@ -396,7 +396,7 @@ def test_dropped_data_are_incomplete(here):
     assert "data was left out (data): the observed limit is refused" in told
     assert "Repair its input" in told
     assert "lumi_table" not in told  # it cannot help
-    assert remarks(here.folder) == ["0 % of data", "without data"]
+    assert remarks(here.folder) == ["without data"]
 
 
 def test_a_dropped_signal_has_no_limit_and_says_so(here):

@@ -14,10 +14,10 @@ from hepflow.analysis.event_loop import EventLoop
 from hepflow.analysis.filling import fill_skims
 from hepflow.analysis.results import (
     AnalysisResult,
+    all_remarks,
     fit_histograms,
     fit_is_expected_only,
     forget_other_statistics,
-    remarks_on,
     save_histograms,
     saving_histograms,
     stored_statistics,
@@ -47,7 +47,6 @@ from hepflow.statistics import (
     prepare_workspace,
     run_fit,
 )
-from hepflow.statistics.spec import source_remarks
 
 _log = logging.getLogger(__name__)
 ItemKey = tuple[str, str, int, int]
@@ -337,7 +336,7 @@ class Analysis(EventLoop):
             spec,
             self.output_manager,
             executor,
-            (*remarks_on(histograms, self.spec.blind), *source_remarks(self.config, histograms)),
+            all_remarks(self.config, histograms),
             reuse=self.config.general.read_from_cache,
         )
         if not self.config.plotting.enabled:

@@ -42,6 +42,7 @@ from hepflow.statistics import (
     uses_own,
     write_cabinetry_config,
 )
+from hepflow.statistics.spec import source_remarks
 
 _log = logging.getLogger(__name__)
 RESULTS = ("workspace", "input", "fit", "prediction", "limit", "significance")  # JSON of the fit
@@ -75,10 +76,8 @@ def remarks_on(histograms: HistogramSet, blind: Sequence[Blinded] = ()) -> tuple
     """What every plot and table of these histograms must say."""
     ledger, missing = histograms.ledger, incomplete_data(histograms)
     data = {key for key, one in histograms.process_of.items() if one in histograms.data_processes}
-    dropped = set(ledger.dropped())
+    dropped = set(ledger.dropped())  # said by name
     shares = [share for key, share in missing.items() if key not in dropped]
-    if data and data <= dropped:
-        shares = [0.0]
     remarks = [f"{percent(min(shares))} of data"] if shares else []
     remarks += _luminosity_remarks(histograms.rescaled, data)
     simulation = [key for key in ledger.datasets() if key not in data]
@@ -93,10 +92,16 @@ def remarks_on(histograms: HistogramSet, blind: Sequence[Blinded] = ()) -> tuple
     return tuple(remarks)
 
 
-def provenance_of(histograms: HistogramSet, blind: Sequence[Blinded] = ()) -> dict[str, Any]:
+def all_remarks(config: Config, histograms: HistogramSet) -> tuple[str, ...]:
+    """Remarks on the input, and on sources that are left out with it."""
+    remarks = remarks_on(histograms, blinded_regions(config))
+    return (*remarks, *source_remarks(config, histograms))
+
+
+def provenance_of(config: Config, histograms: HistogramSet) -> dict[str, Any]:
     """What every file that is made from these histograms says about their input."""
     accounts = [one.to_json() for one in histograms.ledger.accounts()]
-    return {"remarks": list(remarks_on(histograms, blind)), "input": accounts}
+    return {"remarks": list(all_remarks(config, histograms)), "input": accounts}
 
 
 def _without(histograms: HistogramSet) -> list[str]:
@@ -189,7 +194,7 @@ def _fit_reads_files(config: Config, output_manager: OutputDirectoryManager) -> 
 
 
 def _write_files(config: Config, histograms: HistogramSet, folder: Path, key: Key | None) -> None:
-    cutflows = write_cutflows(histograms, folder, remarks_on(histograms, blinded_regions(config)))
+    cutflows = write_cutflows(histograms, folder, all_remarks(config, histograms))
     files = (*write_histograms(histograms, folder), cutflows)
     if key is not None:
         write_stamp(folder, key, files)
@@ -286,7 +291,7 @@ def fit_histograms(
         histograms,
         output_manager,
         expected_only=expected_only,
-        provenance=provenance_of(histograms, blinded_regions(config)),
+        provenance=provenance_of(config, histograms),
     )
     rates.add("statistics", 1, time.process_time() - began)
     if full is not None:

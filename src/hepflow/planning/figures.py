@@ -10,7 +10,7 @@ from hepflow.analysis import Analysis
 
 # The key of a figure and where it is kept, as the drawing itself has them; and stored results.
 from hepflow.analysis.drawing import _is_drawn, _key, _stamp_name
-from hepflow.analysis.results import _load, remarks_on
+from hepflow.analysis.results import _load, all_remarks
 from hepflow.errors import HepflowError
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.planning.records import Piece, Reason, StageForecast, Status, changed
@@ -104,7 +104,7 @@ def _tasks(
     spec = PlottingSpec.from_config(analysis.config)
     if histograms.rescaled:
         spec = replace(spec, luminosity=sum(histograms.luminosity.values()))
-    remarks = remarks_on(histograms, analysis.spec.blind)
+    remarks = all_remarks(analysis.config, histograms)
     tasks = histogram_tasks(histograms, spec, folders, remarks=remarks)
     if fit.status not in {"reused", "read back"}:
         return tasks
