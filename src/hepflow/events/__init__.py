@@ -13,6 +13,7 @@ from hepflow.events.branches import (
     name_in_file,
     names_of,
 )
+from hepflow.events.kept_open import kept_open
 from hepflow.events.open_file import (
     OpenFile,
     check_branches,
@@ -41,6 +42,7 @@ __all__ = [
     "build_events",
     "check_branches",
     "index_target",
+    "kept_open",
     "merge_branches",
     "name_in_file",
     "names_of",

@@ -115,7 +115,7 @@ def open_root(filename: str, treename: str) -> TreeColumns | NtupleColumns:
     import uproot
 
     bound_decompression()
-    root_file = uproot.open(filename)
+    root_file = uproot.open(filename, array_cache=None)  # entry ranges are read once
     classes = names_in(root_file)
     names = set(classes)
     foreign = foreign_format(root_file, treename, names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 from typing import Any
@@ -15,8 +16,8 @@ from hepflow.events import (
     OpenFile,
     build_events,
     check_branches,
+    kept_open,
     names_of,
-    open_tree,
     present_branches,
     read_events,
 )
@@ -46,7 +47,18 @@ def select_events(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> tuple[Any
     UserFunctionError
         If the selection raises or returns something else than one value for each event.
     """
-    file = open_tree(item.filename, item.treename, dataset.branch_map)
+    with _opened(dataset, item) as file:
+        return _select(spec, dataset, item, file)
+
+
+def _opened(dataset: Dataset, item: WorkItem) -> contextlib.AbstractContextManager[OpenFile]:
+    version = f"{item.fileuuid} {item.usermeta.get('file_digest', '')}"
+    return kept_open(item.filename, item.treename, dataset.branch_map, version)
+
+
+def _select(
+    spec: SkimSpec, dataset: Dataset, item: WorkItem, file: OpenFile
+) -> tuple[Any, PartCounts]:
     _check_same_file(file, item)
     kept = _kept_branches(spec, dataset, file)
     first = spec.selection_branches(kept)
@@ -74,8 +86,8 @@ def read_everything(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> None:
     UnreadableFile, MissingTree, MissingBranch
         If the file cannot be used.
     """
-    file = open_tree(item.filename, item.treename, dataset.branch_map)
-    read_events(file, _kept_branches(spec, dataset, file), item.entrystart, item.entrystop)
+    with _opened(dataset, item) as file:
+        read_events(file, _kept_branches(spec, dataset, file), item.entrystart, item.entrystop)
 
 
 def _kept_branches(spec: SkimSpec, dataset: Dataset, file: OpenFile) -> Branches:
