@@ -6,15 +6,18 @@ Writes the address of its scheduler and goes on until its standard input is clos
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 MARK = "HEPFLOW_BENCHMARK_CLUSTER"  # variable of all its processes: id of who started it
+_PATIENCE = 15.0  # [s] for workers to come back by themselves
 
 
 @contextmanager
@@ -46,8 +49,24 @@ def main(workers: int) -> int:
     ) as cluster:
         sys.stdout.write(f"{cluster.scheduler_address}\n")
         sys.stdout.flush()
-        sys.stdin.read()
+        _keep_up(cluster, workers)
     return 0
+
+
+def _keep_up(cluster: Any, workers: int) -> None:
+    """Replace workers that do not come back, until standard input is closed.
+
+    A worker that is killed while it starts is not started again by its nanny.
+    """
+    since = time.monotonic()
+    while not select.select([sys.stdin], [], [], 1.0)[0]:  # it is closed
+        if len(cluster.scheduler.workers) >= workers:
+            since = time.monotonic()
+        elif time.monotonic() - since > _PATIENCE:
+            cluster.scale(0)
+            time.sleep(1.0)
+            cluster.scale(workers)
+            since = time.monotonic()
 
 
 if __name__ == "__main__":
