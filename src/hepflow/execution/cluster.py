@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from hepflow.errors import ConfigurationError, ExecutionError, Problem
+from hepflow.execution.attendance import watched
 from hepflow.execution.outcome import Failure, Outcome
 from hepflow.execution.progress import ProgressFactory, no_progress
 from hepflow.execution.receiving import to_outcome
@@ -96,9 +97,13 @@ class ClusterExecutor:
             for index, failure in unsendable.items():
                 bar.advance(1)
                 yield Outcome(index, everything[index], error=failure)
-            for index, result in self._run(payload, pending):
-                bar.advance(1)
-                yield to_outcome(index, everything[index], result)
+            with watched(self._count, self.scheduler):
+                for index, result in self._run(payload, pending):
+                    bar.advance(1)
+                    yield to_outcome(index, everything[index], result)
+
+    def _count(self) -> int:
+        return len(self._connect().nthreads())
 
     def _run(
         self, payload: Payload, items: Mapping[int, bytes]
