@@ -14,7 +14,7 @@ KILLS ?= 1000
 EVENTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test nightly lint format docs lab clean distclean
+.PHONY: help setup run test nightly benchmark lint format docs lab clean distclean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ nightly: $(STAMP)  ## long campaigns, and the suite on other Python versions
 	$(BIN)/python -m benchmarks.planning
 	$(BIN)/python -m benchmarks.overhead
 	@PYTHON312="$(PYTHON312)" PYTHON313="$(PYTHON313)" .ci/other-pythons
+
+benchmark: $(STAMP)  ## 100 variations with hepflow, coffea and RDataFrame, side by side
+	$(BIN)/python -m benchmarks.variations $(ARGS)
 
 lint: $(STAMP)  ## style, types and the floors of the architecture
 	$(BIN)/ruff check .
