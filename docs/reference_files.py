@@ -138,6 +138,9 @@ FILES = (
         "Events after each cut",
         keys={
             "channels": "channel -> process -> list of cuts",
+            "datasets": "channel -> dataset -> list of cuts",
+            "variations": "channel -> variation -> dataset -> list of cuts; of channels with "
+            "`cutflow_variations` only",
             "remarks": "what every table says, such as the fraction of data",
             "input": "as in `report/run.json`",
         },

@@ -13,7 +13,7 @@ from hepflow.events import EVENT_ID
 from hepflow.file_lists import find_files
 from hepflow.records import Dataset
 from hepflow.remote import is_remote
-from hepflow.schema import Config, DatasetEntry, Datasets
+from hepflow.schema import Config, DatasetEntry, Datasets, Functor
 
 T = TypeVar("T")
 NOMINAL = "nominal"
@@ -31,6 +31,7 @@ class Group:
     filter_efficiency: float
     directories: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    keep: Functor | None = None  # which of its events count; None: all
     stem: str = ""  # name of the entry, with slice and year where it has several
 
     @property
@@ -93,6 +94,7 @@ def _slices(entry: DatasetEntry) -> list[Group]:
             filter_efficiency=one.filter_efficiency or entry.filter_efficiency,
             directories=(one.directory,) if one.directory else (),
             files=tuple(one.files or ()),
+            keep=one.keep or entry.keep,
         )
         for one, year in zip(slices, years, strict=True)
     ]
@@ -118,6 +120,7 @@ def _zipped(entry: DatasetEntry) -> list[Group]:
             k_factor=entry.k_factor,
             filter_efficiency=entry.filter_efficiency,
             files=tuple(entry.files or ()),
+            keep=entry.keep,
         )
         folder = directories[i : i + 1] if len(directories) > 1 else directories
         found[place] = replace(group, directories=(*group.directories, *folder))

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import inspect
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +121,8 @@ class Passed:
 
     mask: Mask  # shape (n_events,)
     steps: tuple[tuple[str, Mask], ...]  # (name, cumulative mask), the last one is `mask`
+    # each requirement by itself, for N-1 histograms; the name that joins them all is none
+    alone: Mapping[str, Mask] | None = None
 
 
 def as_mask(result: Any, length: int, where: str) -> Mask:
@@ -159,34 +161,45 @@ def as_passed(result: Any, length: int, where: str, name: str = "selection") -> 
     names = getattr(result, "names", None)
     if names is None or not hasattr(result, "all"):
         mask = as_mask(result, length, where)
-        return Passed(mask, ((name, mask),))
+        return Passed(mask, ((name, mask),), {name: mask})
     if not names:
         raise MaskError(f"{where}: the PackedSelection has no requirement.")
     final = as_mask(result.all(names[-1]), length, where)
+    alone = {str(step): as_mask(result.all(step), length, where) for step in names[:-1]}
     steps: list[tuple[str, Mask]] = []
     running = np.ones(length, dtype=np.bool_)
-    for step in names[:-1]:
-        running = running & as_mask(result.all(step), length, where)
-        steps.append((str(step), running))
+    for step, mask in alone.items():
+        running = running & mask
+        steps.append((step, running))
     steps.append((str(names[-1]), final))
-    return Passed(final, tuple(steps))
+    return Passed(final, tuple(steps), alone or {str(names[-1]): final})
 
 
-def select(selection: Any, events: Any, where: str) -> Passed:
-    """Apply a configured selection: one function, or named cuts that are all required."""
+def select(selection: Any, events: Any, where: str, only: Collection[int] | None = None) -> Passed:
+    """Apply a configured selection: one function, or named cuts that are all required.
+
+    Parameters
+    ----------
+    only
+        Positions of the cuts that are required; default all.
+    """
     if selection.function is not None:
         with naming(selection.function):
             result = call(selection.function, selection.use, events, where)
             return as_passed(result, len(events), where)
     running = np.ones(len(events), dtype=np.bool_)
     steps: list[tuple[str, Mask]] = []
+    alone: dict[str, Mask] = {}
     for i, cut in enumerate(selection.cuts):
+        if only is not None and i not in only:
+            continue
         place = f"{where}.cuts[{i}]"
         with naming(cut.function):
             mask = as_mask(call(cut.function, cut.use, events, place), len(events), place)
         running = running & mask
         steps.append((cut.name, running))
-    return Passed(running, tuple(steps))
+        alone[cut.name] = mask
+    return Passed(running, tuple(steps), alone)
 
 
 def check_passed(result: Any, length: int, where: str) -> Passed:

@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hepflow.corrections.combination import with_sides
+from hepflow.corrections.row_factors import RowFactors, row_factors
 from hepflow.errors import NormalisationError
-from hepflow.records import Dataset, HistogramSet, Ledger, RawHistograms, Source, Template
-from hepflow.records.histograms import Block, BlockKey, Cutflow, CutflowKey
+from hepflow.records import Cutflow, Dataset, HistogramSet, Ledger, RawHistograms, Source, Template
+from hepflow.records.histograms import Block, BlockKey, CutflowKey
 
 RUNS_TOLERANCE = 1e-3  # relative difference that means that somebody skimmed the file
 
@@ -126,7 +128,7 @@ def normalise(
         Integrated luminosity [1/pb] by year, for plots.
     sources
         Sources of uncertainty. Those of normalisation that move some datasets of a process
-        only, alternative samples and reflected sides become templates here.
+        only, alternative samples, reflected sides and theory weights become templates here.
 
     Returns
     -------
@@ -134,22 +136,31 @@ def normalise(
         Sums of weights scaled by the factor, sums of squared weights by its square.
     """
     scales = {one.key: scale_of(one, raw.ledger, weight_mode) for one in datasets}
+    factors = {one.key: _row_factors(one, raw, sources, weight_mode) for one in datasets}
     nominal = [one for one in datasets if one.variation == "nominal"]
+    by_key = {one.key: one for one in nominal}
     process_of = {one.key: one.process for one in nominal}
     blocks: dict[BlockKey, Block] = {}
     for channel, observable in raw.axes:
+        acting = [one for one in sources if one.acts_in(channel)]
         scaled = {
-            one.key: raw.blocks[channel, observable, one.key].scaled(scales[one.key])
+            one.key: factors[one.key]
+            .apply(raw.blocks[channel, observable, one.key], acting)
+            .scaled(scales[one.key])
             for one in datasets
             if (channel, observable, one.key) in raw.blocks
         }
-        acting = [one for one in sources if one.acts_in(channel)]
         for process, block in _by_process(scaled, datasets, acting).items():
-            blocks[channel, observable, process] = block
-    cutflows: dict[CutflowKey, Cutflow] = {
-        key: flow.scaled(scales[key[1]])
+            blocks[channel, observable, process] = with_sides(block, process, acting)
+    flows = {
+        key: factors[key[1]].apply_last(flow).scaled(scales[key[1]])
         for key, flow in raw.cutflows.items()
-        if key[1] in process_of
+        if key[1] in scales
+    }
+    cutflows: dict[CutflowKey, Cutflow] = {
+        (channel, key): _with_sources(flows, channel, by_key[key], datasets, sources)
+        for channel, key in flows
+        if key in by_key
     }
     return HistogramSet(
         axes=raw.axes,
@@ -160,6 +171,15 @@ def normalise(
         ledger=raw.ledger,
         process_of=process_of,
     )
+
+
+def _row_factors(
+    dataset: Dataset, raw: RawHistograms, sources: Sequence[Source], weight_mode: str
+) -> RowFactors:
+    """Factors of single variations of a dataset."""
+    total = 0.0 if dataset.is_data else denominator(dataset, raw.ledger, weight_mode)
+    kept = raw.yields.get(dataset.key)
+    return row_factors(dataset, raw.ledger, kept, sources, weight_mode, total)
 
 
 def _by_process(
@@ -211,3 +231,48 @@ def _alternative(
     templates = [scaled[key].template() for key in keys]
     sumw = np.sum([one.sumw for one in templates], axis=0)
     return Template(sumw, np.sum([one.sumw2 for one in templates], axis=0))
+
+
+def _with_sources(
+    flows: Mapping[CutflowKey, Cutflow],
+    channel: str,
+    dataset: Dataset,
+    datasets: Sequence[Dataset],
+    sources: Sequence[Source],
+) -> Cutflow:
+    """Cutflow of a dataset with the variations that sources add, where any are counted."""
+    flow = flows[channel, dataset.key]
+    if flow.varied is None:
+        return flow
+    acting = [one for one in sources if one.acts_in(channel)]
+    for source in acting:
+        if source.size is None and dataset.key in source.sizes:
+            for name, sign in (("up", 1.0), ("down", -1.0)):
+                varied = flow.scaled(1.0 + sign * source.sizes[dataset.key])
+                flow = flow.with_variation(f"{source.name}_{name}", varied)
+    names = {one.name for one in acting if one.kind == "sample"}
+    others = [one for one in datasets if dataset.key in one.replaces]
+    for variation in dict.fromkeys(one.variation for one in others):
+        if variation.removesuffix("_up").removesuffix("_down") in names:
+            samples = [one for one in others if one.variation == variation]
+            found = _in_its_place(flows, channel, dataset, samples)
+            flow = flow.with_variation(variation, found)
+    for source in acting:
+        if source.symmetrise and dataset.process in source.processes:
+            flow = flow.reflected(source.name)
+    return flow
+
+
+def _in_its_place(
+    flows: Mapping[CutflowKey, Cutflow],
+    channel: str,
+    dataset: Dataset,
+    samples: Sequence[Dataset],
+) -> Cutflow:
+    """Cutflow of alternative samples, each in the place of the first dataset it replaces."""
+    found = flows[channel, dataset.key].nothing()
+    for one in samples:
+        first = next(key for key in one.replaces if (channel, key) in flows)
+        if first == dataset.key and (channel, one.key) in flows:
+            found = found + flows[channel, one.key].of("nominal")
+    return found

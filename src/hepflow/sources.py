@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from hepflow.corrections import linked_sources_of
+from hepflow.estimates import EstimateSpec, estimates_of_config
 from hepflow.records import NOMINAL, Dataset, Source, Variation
+from hepflow.records.theory import TheoryRule
 from hepflow.records.variation import Direction, Kind, SourceKind
 from hepflow.schema import Config, Correction, Systematic, UncertaintySource
 
@@ -30,7 +32,9 @@ def of_year(entries: ByYear, year: str | None) -> tuple[Any, ...]:
 
 def applies(processes: list[str] | None, dataset: Dataset) -> bool:
     """Whether a correction or source acts on a dataset; by default on all simulation."""
-    return not dataset.is_data if processes is None else dataset.process in processes
+    if processes is None:
+        return not dataset.is_data
+    return dataset.process in processes or dataset.name in processes
 
 
 def expand(
@@ -52,6 +56,20 @@ def expand(
             kind: Kind = "object" if one.type == "object" else "weight"
             found += [Variation(source.name, side, kind, year) for side in _sides(source)]
     return tuple(found)
+
+
+def variations_of_config(
+    config: Config, datasets: Iterable[Dataset]
+) -> dict[str, tuple[Variation, ...]]:
+    """Variations of each dataset by its key; without ``general.run_systematics`` only nominal."""
+    corrections, systematics = by_year(config.corrections), by_year(config.systematics)
+    alike: dict[tuple[Variation, ...], tuple[Variation, ...]] = {}  # equal ones travel once
+    expanded = {}
+    for one in datasets:
+        found = expand(of_year(corrections, one.year), of_year(systematics, one.year), one)
+        chosen = found if config.general.run_systematics else found[:1]
+        expanded[one.key] = alike.setdefault(chosen, chosen)
+    return expanded
 
 
 def _declared(
@@ -108,13 +126,17 @@ def sources_of_config(config: Config, datasets: Sequence[Dataset]) -> tuple[Sour
     """
     nominal = [one for one in datasets if not one.is_data and one.variation == "nominal"]
     found: dict[str, Source] = {}
+    estimates = estimates_of_config(config)
     for year, entry in _entries(config):
-        for source in _sources_of(entry, [one for one in datasets if year in {"", one.year}]):
+        of_its_year = [one for one in datasets if year in {"", one.year}]
+        named = (*_sources_of(entry, of_its_year), *_of_theory(entry, of_its_year, config))
+        for source in (*named, *_of_estimates(entry, estimates)):
             known = found.get(source.name)
             found[source.name] = source if known is None else _joined(known, source)
     wanted = config.general.run_systematics
+    subtracted = {name for one in estimates for name in one.subtract}
     return tuple(
-        _with_size(source, nominal)
+        _with_size(source, nominal, subtracted)
         for source in found.values()
         if wanted or source.kind == "normalisation"
     )
@@ -151,6 +173,45 @@ def _sources_of(entry: Correction | Systematic, datasets: Sequence[Dataset]) -> 
             yield replace(made, name=name, sizes={dataset.key: entry.size})
 
 
+def _of_theory(
+    entry: Correction | Systematic, datasets: Sequence[Dataset], config: Config
+) -> Iterator[Source]:
+    """Source of theory weights, one for each dataset that it acts on."""
+    if not isinstance(entry, Systematic) or entry.type != "theory":
+        return
+    members = entry.members if isinstance(entry.members, str) else ""
+    rule = TheoryRule(entry.name, members, entry.combine, entry.normalisation_only)
+    for one in datasets:
+        if not one.is_data and one.variation == "nominal" and applies(entry.processes, one):
+            kept = entry.keep_yield
+            if kept is None:
+                kept = not entry.normalisation_only and _has_cross_section(config, one)
+            made = _source(entry, entry, "theory", (one.process,))
+            name = parameter_of(entry.name, entry.correlation, one)
+            yield replace(made, name=name, theory=rule, keeps=(one.key,) if kept else ())
+
+
+def _has_cross_section(config: Config, dataset: Dataset) -> bool:
+    """Whether the uncertainty of a cross-section is declared: a size that names the process.
+
+    One of all processes is the luminosity's and says nothing of a cross-section.
+    """
+    return any(
+        one.type == "normalisation" and dataset.process in (one.processes or ())
+        for one in of_year(by_year(config.systematics), dataset.year)
+    )
+
+
+def _of_estimates(
+    entry: Correction | Systematic, estimates: Sequence[EstimateSpec]
+) -> Iterator[Source]:
+    """Size of processes that are estimated from data, all years together."""
+    made = {one.process for one in estimates}.intersection(_processes(entry) or ())
+    if made and isinstance(entry, Systematic) and entry.type == "normalisation":
+        source = _source(entry, entry, "normalisation", tuple(sorted(made)))
+        yield replace(source, size=entry.size)
+
+
 def _source(entry: Any, source: Any, kind: SourceKind, processes: tuple[str, ...]) -> Source:
     channels = getattr(entry, "channels", None)
     symmetrise = bool(getattr(source, "symmetrise", False))
@@ -160,14 +221,20 @@ def _source(entry: Any, source: Any, kind: SourceKind, processes: tuple[str, ...
 def _joined(left: Source, right: Source) -> Source:
     """The same source on more datasets."""
     processes = tuple(dict.fromkeys((*left.processes, *right.processes)))
-    return replace(left, processes=processes, sizes={**left.sizes, **right.sizes})
+    keeps = tuple(dict.fromkeys((*left.keeps, *right.keeps)))
+    sizes = {**left.sizes, **right.sizes}
+    return replace(left, processes=processes, sizes=sizes, keeps=keeps)
 
 
-def _with_size(source: Source, nominal: Sequence[Dataset]) -> Source:
-    """Tell whether a normalisation source moves whole processes by one size."""
+def _with_size(source: Source, nominal: Sequence[Dataset], subtracted: set[str]) -> Source:
+    """Tell whether a normalisation source moves whole processes by one size.
+
+    One of a process that is subtracted from data has templates: the estimate moves the other way.
+    """
     keys = [one.key for one in nominal if one.process in source.processes]
     sizes = {source.sizes.get(key) for key in keys}
-    if source.kind != "normalisation" or len(sizes) != 1:
+    moves_estimates = not subtracted.isdisjoint(source.processes)
+    if source.kind != "normalisation" or len(sizes) != 1 or moves_estimates:
         return source
     return replace(source, size=sizes.pop())
 

@@ -147,7 +147,7 @@ def examples(page: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["systematics", "normalisation"])
+@pytest.mark.parametrize("page", ["systematics", "normalisation", "theory_weights"])
 def test_examples_of_the_explanation_are_valid(page):
     found = examples(page)
     assert found

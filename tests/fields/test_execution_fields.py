@@ -142,7 +142,7 @@ def test_less_memory_means_more_blocks_and_the_same_numbers(tmp_path):
     )
     (events, metadata) = make_skims(config)["mc__nominal"][0]
     rows = {}
-    for limit, blocks in ((None, 1), (1.0, 1), (1e-9, 3), (2.2 * events.nbytes * 4e-9, 2)):
+    for limit, blocks in ((None, 2), (1.0, 2), (1e-9, 3), (1.1 * events.nbytes * 4e-9, 3)):
         config["execution"]["memory_limit"] = limit
         Counting.blocks = 0
         raw = Counting(AnalysisSpec.from_config(config)).process_chunk(events, metadata)

@@ -7,7 +7,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hepflow.variations import mask_object, reorder
+from hepflow.events import Lists
+from hepflow.object_order import mask_object, reorder
 
 EVENT = st.lists(st.integers(0, 10_000), max_size=5, unique=True)
 
@@ -40,7 +41,7 @@ def targets(events):
 def test_sorting_keeps_who_points_to_what(events, random):
     new_pt = ak.Array([[], *([random.random() for _ in one] for one in events.Jet.pt.tolist())])[1:]
     target = ak.with_field(events.Jet, ak.values_astype(new_pt, float), "pt")
-    found = reorder(events, "Jet", target)
+    found = reorder(events, "Jet", Lists.of(target))
     assert targets(found) == targets(events)
     pts = found.Jet.pt
     assert ak.all(pts[:, :-1] >= pts[:, 1:])

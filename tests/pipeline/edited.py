@@ -349,7 +349,7 @@ def run(words: Sequence[str]) -> int:
 
     def write(task):
         path = task.folder / f"{task.name}.png"
-        path.write_text(stable_hash([task.content, task.spec]))
+        path.write_text(stable_hash([task.content, task.spec, task.remarks]))
         return [path]
 
     with mock.patch("hepflow.analysis.drawing.write_figure", write):

@@ -109,6 +109,7 @@ def plotting(field: str) -> Action:
     return code(MINE, '"plotting": {', f'"plotting": {{{field}, ')
 
 
+_KEEP = '8.0, "keep": {"function": cuts.enough_met, "use": [MET_PT]}'
 _SPLIT = "return (\n        trigger\n        & (met > MET_MIN * factor)\n    )"
 _OBJECT = '["pt", "eta", "phi", "mass"],\n            "Jet"'
 
@@ -193,6 +194,7 @@ EVENTS = (
     ),
     Edit("correction file", code("pileup.json", "0.9", "0.8"), FILL, EVERY, anew=True),
     Edit("field of a correction", code(MINE, '_idx": "nominal"', '_idx": "up"'), FILL, EVERY),
+    Edit("events that a dataset keeps", code(MINE, "8.0", _KEEP), FILL, EVERY),
     Edit("file less", files(1), FILL, EVERY),
 )  # fmt: skip
 INPUT = (
@@ -207,6 +209,13 @@ INPUT = (
         EVERY,
         6,
         anew=True,
+    ),
+    Edit(
+        "theory weights",
+        systematic(name='"t"', type='"theory"', weights='"LHEScaleWeight"', members='"scale"'),
+        SKIM,
+        EVERY,
+        6,  # of simulation
     ),
     Edit("format", "--preprocess.skimming.output.format=parquet", ("skim",), "", 10, anew=True),
     Edit("chunks", "--preprocess.skimming.chunk_size=200", ALL, EVERY, 20, anew=True),
@@ -235,11 +244,13 @@ REASONS = {
     "new weight source": "SR, CR, VR filled, changed: systematic 1 (x)",
     "correction file": "SR, CR, VR filled, changed: correction 0 (pileup)",
     "field of a correction": "SR, CR, VR filled, changed: correction 0 (pileup)",
+    "events that a dataset keeps": "SR, CR, VR filled, changed: keep of background__nominal",
     "file less": "SR, CR, VR filled, changed: skim",
     "cut of the skim": "changed: selection",
     "argument of the skim": "changed: static_kwargs",
     "constant of skim and cut": "changed: selection",
     "branch": "changed: branches",
+    "theory weights": "changed: theory weights t",
     "branch of simulation": "changed: branches",
     "file more": "1 of 6 files, new or changed",
 }

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from hepflow.histograms import cutflow_table, write_cutflows
+from hepflow.errors import InputError
+from hepflow.histograms import cutflow_latex, cutflow_table, write_cutflows
 from hepflow.records import Axis, Cutflow, HistogramSet, Ledger
 
 
@@ -37,7 +38,7 @@ def histograms():
 
 def test_datasets_of_a_process_add_up_and_data_are_counts(histograms):
     table = cutflow_table(histograms, "SR")
-    assert table.processes == ("wjets", "data")
+    assert table.columns == ("wjets", "data")
     assert table.rows == (
         ("skimmed", "12.5", "2,000"),
         ("certified", "-", "15"),
@@ -61,3 +62,45 @@ def test_the_file_holds_counts_and_weights(histograms, tmp_path):
 def test_cutflows_of_different_cuts_do_not_add(histograms):
     with pytest.raises(ValueError, match="different cuts"):
         histograms.cutflows["SR", "data"] + histograms.cutflows["CR", "data"]
+
+
+def test_datasets_and_raw_counts_are_columns_on_request(histograms):
+    table = cutflow_table(histograms, "SR", by="dataset")
+    assert table.columns == ("low__nominal", "high__nominal", "data")
+    assert table.rows[-1] == ("met", "4.0", "1.5", "12")
+    table = cutflow_table(histograms, "SR", weighted=False)
+    assert table.rows == (
+        ("skimmed", "150", "2,000"),
+        ("certified", "-", "15"),
+        ("met", "70", "12"),
+    )
+    assert cutflow_table(histograms, "CR").rows == (("skimmed", "7"), ("met", "7"))
+
+
+def test_a_channel_that_is_not_there_is_an_error(histograms):
+    with pytest.raises(InputError, match=r"no channel 'SRR'. Did you mean 'SR'"):
+        cutflow_table(histograms, "SRR")
+
+
+def test_the_file_has_datasets_too(histograms, tmp_path):
+    stored = json.loads(write_cutflows(histograms, tmp_path).read_text())
+    assert list(stored) == ["remarks", "input", "channels", "datasets", "variations"]
+    assert list(stored["datasets"]["SR"]) == ["low__nominal", "high__nominal", "data"]
+    last = stored["datasets"]["SR"]["low__nominal"][-1]
+    assert last == {"cut": "met", "events": 40, "sumw": 4.0, "sumw2": 1.6}
+
+
+def test_a_table_as_latex(histograms):
+    table = cutflow_table(histograms, "SR", by="dataset")
+    assert cutflow_latex(table, ["50 % of data"]) == (
+        "\\begin{tabular}{lrrr}\n"
+        "\\hline\n"
+        "cut & low\\_\\_nominal & high\\_\\_nominal & data \\\\\n"
+        "\\hline\n"
+        "skimmed & 10.0 & 2.5 & 2,000 \\\\\n"
+        "certified & - & - & 15 \\\\\n"
+        "met & 4.0 & 1.5 & 12 \\\\\n"
+        "\\hline\n"
+        "\\multicolumn{4}{l}{50 \\% of data} \\\\\n"
+        "\\end{tabular}\n"
+    )

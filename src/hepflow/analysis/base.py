@@ -29,6 +29,7 @@ from hepflow.analysis.steps import files_known
 from hepflow.analysis.stored import FILLED_STAMP, normalised_key, stored_histograms, why_not
 from hepflow.datasets import luminosity_by_year
 from hepflow.errors import HepflowError, StorageError
+from hepflow.estimates import with_estimates
 from hepflow.execution import Executor, configured_executor
 from hepflow.execution.outcome import withhold_text
 from hepflow.journal import tell
@@ -201,7 +202,7 @@ class Analysis(EventLoop):
         ]  # an alternative to what is left out would be compared with nothing
         chosen = scaled_datasets(datasets, luminosity)
         found = normalise(raw, chosen, self.spec.weight_mode, luminosity, self.spec.sources)
-        return replace(found, rescaled=self._shares)
+        return with_estimates(replace(found, rescaled=self._shares), self.spec.estimates)
 
     def _luminosity_shares(
         self, ledger: Ledger, executor: Executor | None = None

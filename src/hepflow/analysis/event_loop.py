@@ -1,4 +1,4 @@
-"""What happens to the events of one part: the steps that an analysis may override."""
+"""From the events of parts to raw histograms: nominal, and all variations in stacks."""
 
 from __future__ import annotations
 
@@ -9,140 +9,40 @@ from typing import Any
 import numpy as np
 
 from hepflow.analysis import steps
-from hepflow.analysis.spec import AnalysisSpec
-from hepflow.analysis.stack import Floats, Prepared, Stack, block_size, in_groups
-from hepflow.errors import InputError, did_you_mean
-from hepflow.events import BLOCK_ID
-from hepflow.functors import Passed, call, check_passed, naming, select
+from hepflow.analysis.cutflow import Corrected, Flow, as_cutflow, channel_flows, joined_flows
+from hepflow.analysis.event_steps import EventSteps
+from hepflow.analysis.keep_yield import YieldRows, join_yields, yields_of
+from hepflow.analysis.keeping import kept_rows
+from hepflow.analysis.members import member_weights, split_members
+from hepflow.analysis.n_minus_1 import fill_n_minus_1, near_baseline
+from hepflow.analysis.shared import SharedSteps, shared_mask, shared_steps, start_of
+from hepflow.analysis.shifted import shared_factors, shifted_weights
+from hepflow.analysis.stack import Floats, Origin, Prepared, Stack, block_size, in_groups
+from hepflow.analysis.touches import overridden_steps
+from hepflow.errors import InputError, StorageError, did_you_mean
+from hepflow.events import packed
+from hepflow.functors import check_passed, naming, select
 from hepflow.histograms import (
     Owners,
     Rows,
-    Step,
     Values,
     empty_rows,
     fill_block,
-    fill_cutflow,
     fill_rows,
     join_rows,
     observable_values,
 )
-from hepflow.lumi_mask import certified, load_certified
 from hepflow.records import NOMINAL, Dataset, RawHistograms, Variation, unseen
-from hepflow.records.histograms import AxisKey, Cutflow
+from hepflow.records.histograms import AxisKey
 from hepflow.schema import Channel, Observable
 from hepflow.sources import links_of
-from hepflow.variations import correct_objects
+from hepflow.variations import correct_each
 
 Shifts = tuple[Variation, ...]
 
 
-class EventLoop:
-    """The steps from the events of a part to its raw histograms.
-
-    The steps of one variation, in this order: `correct_objects`, `mask_objects`,
-    `select_baseline`, `certified_events` (data), `add_ghost_observables`, `select_channel`,
-    `observable`, `event_weights`. Each gets its events and returns something new. From
-    `mask_objects` on, the events of several object variations come as one longer array, one
-    variation after the other: a step treats each event by itself.
-
-    Attributes
-    ----------
-    spec : AnalysisSpec
-        What the histograms depend on.
-    """
-
-    def __init__(self, spec: AnalysisSpec) -> None:
-        self.spec = spec
-
-    # -- steps to override ---------------------------------------------------------------
-
-    def correct_objects(self, events: Any, variation: Variation, dataset: Dataset) -> Any:
-        """Events with corrected (and varied) objects.
-
-        Parameters
-        ----------
-        events
-            Uncorrected events of the part, shape (n_events,).
-        variation
-            Nominal, or the object variation to apply.
-        dataset
-            The events' normalisation group.
-        """
-        spec = self.spec
-        corrections, systematics = spec.corrections_of(dataset), spec.systematics_of(dataset)
-        return correct_objects(events, corrections, systematics, variation, dataset, spec.digests)
-
-    def mask_objects(self, events: Any) -> Any:
-        """Events with only the good objects, shape (n_events,)."""
-        for i, mask in enumerate(self.spec.masks):
-            where = f"good_object_masks.analysis[{i}] ({mask.object})"
-            with naming(mask.function):
-                events = steps.apply_object_mask(events, mask, where)
-        return events
-
-    def select_baseline(self, events: Any, dataset: Dataset) -> Passed:  # noqa: ARG002 - for subclasses
-        """Which events pass the requirements of all channels."""
-        if self.spec.baseline is None:
-            return Passed(np.ones(len(events), dtype=np.bool_), ())
-        return select(self.spec.baseline, events, "baseline_selection")
-
-    def certified_events(self, events: Any, dataset: Dataset) -> Passed:
-        """Which events of data are in certified luminosity blocks; all of simulation."""
-        file = dataset.lumi_mask
-        if file is None:
-            return Passed(np.ones(len(events), dtype=np.bool_), ())
-        for name in BLOCK_ID:
-            if name not in events.fields:
-                raise InputError(
-                    f"the list of certified runs needs the branch {name!r}; add it to "
-                    "preprocess.branches.event."
-                )
-        ranges = load_certified(file, self.spec.digests[file])
-        runs, blocks = (np.asarray(events[name]) for name in BLOCK_ID)
-        mask = certified(runs, blocks, ranges)
-        return Passed(mask, (("certified", mask),))
-
-    def add_ghost_observables(self, events: Any) -> Any:
-        """Events with the computed columns."""
-        for i, ghost in enumerate(self.spec.ghosts):
-            with naming(ghost.function):
-                events = steps.add_ghosts(events, ghost, f"ghost_observables[{i}]")
-        return events
-
-    def select_channel(self, events: Any, channel: Channel) -> Passed:
-        """Which events are in a channel."""
-        if channel.selection is None:
-            return Passed(np.ones(len(events), dtype=np.bool_), ())
-        return select(channel.selection, events, f"{self._path_of(channel)}.selection")
-
-    def observable(self, events: Any, channel: Channel, observable: Observable) -> Any:
-        """Value of an observable: one for each event, or a list for each event."""
-        where = f"{self._path_of(channel)}.observables ({observable.name})"
-        return call(observable.function, observable.use, events, where)
-
-    def event_weights(
-        self,
-        events: Any,
-        dataset: Dataset,
-        variations: tuple[Variation, ...],
-        shift: Variation = NOMINAL,
-    ) -> dict[str, Any]:
-        """Weights by variation, nominal first, each of shape (n_events,).
-
-        Parameters
-        ----------
-        events
-            Events of one channel, with corrected and masked objects.
-        dataset
-            The events' normalisation group.
-        variations
-            Weight variations that are wanted (others are ignored).
-        shift
-            Object variation of the events, given where weight sources are linked to it.
-        """
-        base = steps.base_weights(events, dataset, self.spec.weight_mode)
-        factors = steps.weight_factors(self.spec, events, dataset, variations, shift)
-        return steps.combine_weights(base, factors, variations)
+class EventLoop(EventSteps):
+    """The way of the events of a part through all steps, to its raw histograms."""
 
     # -- filling -------------------------------------------------------------------------
 
@@ -177,14 +77,41 @@ class EventLoop:
         """
         events = joined_events([part for part, _ in parts])
         dataset = self._dataset_of(parts[0][1])
+        events, members = split_members(self.spec, events, dataset, [one for _, one in parts])
         owners = Owners(np.repeat(np.arange(len(parts)), [len(e) for e, _ in parts]), len(parts))
-        most = block_size(events, self.spec.memory_limit)
-        for group in in_groups(self._shifts(dataset), len(events), most):
-            yield self._prepare(events, owners, dataset, group)
+        base = steps.base_weights(events, dataset, self.spec.weight_mode)
+        whole = Stack(events, np.zeros(len(events), dtype=np.intp), base, owners, members)
+        shifts = tuple(one for one in self.spec.variations(dataset) if one.kind == "object")
+        shared = self._shared(events, dataset) if shifts and len(events) else None
+        prepared, start = self._prepare(whole, dataset, (NOMINAL,), shared)
+        yield prepared
+        if shared is not None:
+            yield Prepared(shifts, None, (), owners.count, start=start)
+        else:
+            most = block_size(events, self.spec.memory_limit)
+            for group in in_groups(shifts, len(events), most):
+                yield self._prepare(replace(whole, members=None), dataset, group)[0]
 
-    def _shifts(self, dataset: Dataset) -> Shifts:
-        """Nominal and the object variations of a dataset."""
-        return (NOMINAL, *(one for one in self.spec.variations(dataset) if one.kind == "object"))
+    def _shared(self, events: Any, dataset: Dataset) -> SharedSteps | None:
+        """What object variations share with nominal."""
+        overridden = set(overridden_steps(type(self), EventLoop))
+        if type(self).certified_events is not EventLoop.certified_events:
+            overridden.add("certified_events")
+        return shared_steps(self.spec, dataset, events, overridden)
+
+    def _varied(self, groups: Iterable[Prepared], dataset: Dataset) -> Iterator[Prepared]:
+        """Take the object variations of each start through their steps, block by block."""
+        for prepared in groups:
+            start = prepared.start
+            if start is None:
+                yield prepared
+                continue
+            shared = self._shared(start.events, dataset)
+            if shared is None:
+                raise StorageError("prepared events: they are those of another analysis.")
+            most = block_size(start.events, self.spec.memory_limit)
+            for group in in_groups(prepared.shifts, len(start.base), most):
+                yield self._vary(start, dataset, group, shared)
 
     def fill_prepared(
         self, groups: Iterable[Prepared], metadata: Sequence[Mapping[str, Any]]
@@ -203,51 +130,98 @@ class EventLoop:
         dataset = self._dataset_of(metadata[0])
         weights = tuple(one for one in self.spec.variations(dataset) if one.kind == "weight")
         blocks: dict[AxisKey, Rows] = {}
-        cutflows: dict[str, list[Cutflow]] = {}
-        for prepared in groups:
+        cutflows: dict[str, list[Flow]] = {}
+        kept: list[YieldRows] = []
+        for prepared in self._varied(groups, dataset):
+            kept += yields_of(self, prepared, dataset, weights)
             filled, flows = self._fill(prepared, dataset, weights)
-            blocks = {
+            blocks |= {
                 key: join_rows(blocks[key], rows) if key in blocks else rows
                 for key, rows in filled.items()
             }
-            cutflows = cutflows or flows
+            cutflows = joined_flows(cutflows, flows)
+        varied = {one.name for one in self.spec.channels if one.cutflow_variations}
         return [
             RawHistograms(
                 axes=self.spec.axes(),
                 blocks={(*key, dataset.key): rows.as_block(i) for key, rows in blocks.items()},
-                cutflows={(name, dataset.key): flows[i] for name, flows in cutflows.items()},
+                cutflows={
+                    (name, dataset.key): as_cutflow(flows[i], every=name in varied)
+                    for name, flows in cutflows.items()
+                },
                 ledger=steps.ledger_of([one]),
+                yields={dataset.key: join_yields(kept).of(i)} if kept else {},
             )
             for i, one in enumerate(metadata)
         ]
 
-    def _prepare(self, events: Any, owners: Owners, dataset: Dataset, shifts: Shifts) -> Prepared:
-        """Take events through the steps before the channels, for some object variations."""
-        if not len(events):
-            return Prepared(shifts, None, (), owners.count)
-        base = steps.base_weights(events, dataset, self.spec.weight_mode)
+    def _prepare(
+        self, whole: Stack, dataset: Dataset, shifts: Shifts, shared: SharedSteps | None = None
+    ) -> tuple[Prepared, Stack | None]:
+        """Take events through the steps before the channels, for some object variations.
+
+        With `shared` steps, for nominal, also return what object variations start from.
+        """
+        if not len(whole.base):
+            return Prepared(shifts, None, (), whole.owners.count), whole
+        events = whole.events
         corrected = [self.correct_objects(events, one, dataset) for one in shifts]
-        stack = Stack.of(corrected, base, owners)
+        stack = Stack.of(corrected, whole.base, whole.owners, whole.members)
         stack = replace(stack, events=self.mask_objects(stack.events))
-        flow = [stack.step("skimmed", np.ones(len(stack.base), dtype=np.bool_))]
+        masked, alive = stack.events, np.ones(len(stack.base), dtype=np.bool_)
+        every = self.spec.varied_failing
+        flow = [stack.step("skimmed", alive, every=every)]
+        for name, mask in kept_rows(self.spec, events, dataset, len(shifts)):
+            flow.append(stack.step(name, mask, every=every))
+            stack, alive = stack.select(mask), mask
+        near, start = None, None
         for select_events in (self.select_baseline, self.certified_events):
             where = select_events.__name__
             passed = check_passed(select_events(stack.events, dataset), len(stack.base), where)
-            flow += [stack.step(name, mask) for name, mask in passed.steps]
+            flow += [stack.step(name, mask, every=every) for name, mask in passed.steps]
+            if where == "select_baseline":
+                near = near_baseline(self, stack, passed, dataset)
+                if shared is not None:
+                    alive = alive.copy()
+                    alive[alive] = shared_mask(shared, self.spec.baseline, passed)
+                    start = start_of(shared, whole, masked, alive)
             stack = stack.select(passed.mask)
         stack = replace(stack, events=self.add_ghost_observables(stack.events))
-        return Prepared(shifts, stack, tuple(flow), owners.count)
+        return Prepared(shifts, stack, tuple(flow), whole.owners.count, near), start
+
+    def _vary(
+        self, start: Stack, dataset: Dataset, shifts: Shifts, shared: SharedSteps
+    ) -> Prepared:
+        """Take events through those steps before the channels that are not shared."""
+        if not len(start.base):
+            return Prepared(shifts, None, (), start.owners.count)
+        spec = self.spec
+        changes = spec.corrections_of(dataset), spec.systematics_of(dataset)
+        corrected = correct_each(start.events, *changes, shifts, dataset, spec.digests)
+        stack = Stack.of(corrected, start.base, start.owners)
+        rows = np.tile(np.arange(len(start.base)), len(shifts))
+        stack = replace(stack, origin=Origin(start.events, shared.moved, rows))
+        events = steps.apply_object_masks(stack.events, spec.masks, shared.masks)
+        stack = replace(stack, events=events)
+        if spec.baseline is not None and shared.cuts:
+            passed = select(spec.baseline, events, "baseline_selection", shared.cuts)
+            stack = stack.select(passed.mask)
+        stack = replace(stack, events=self.add_ghost_observables(stack.events))
+        return Prepared(shifts, stack, (), start.owners.count)
 
     def _fill(
         self, prepared: Prepared, dataset: Dataset, weights: Shifts
-    ) -> tuple[dict[AxisKey, Rows], dict[str, list[Cutflow]]]:
+    ) -> tuple[dict[AxisKey, Rows], dict[str, list[Flow]]]:
         """Fill all channels for some object variations, and for the weights with nominal."""
         channels, shifts = self.spec.visible_channels(dataset), prepared.shifts
         stack, flow = prepared.stack, prepared.flow
         if stack is None:
-            return self._empty(shifts, weights, channels, dataset, prepared.n_parts), {}
+            empty = self._empty(shifts, weights, channels, dataset, prepared.n_parts)
+            for channel in channels:
+                empty |= fill_n_minus_1(self, prepared, channel, dataset, weights, None)
+            return empty, {}
         blocks: dict[AxisKey, Rows] = {}
-        cutflows: dict[str, list[Cutflow]] = {}
+        cutflows: dict[str, list[Flow]] = {}
         for channel in channels:
             where = f"select_channel ({channel.name})"
             passed = check_passed(
@@ -255,26 +229,35 @@ class EventLoop:
             )
             chosen = stack.select(passed.mask)
             filled, last = self._fill_channel(chosen, channel, dataset, shifts, weights)
-            blocks.update(filled)
-            if shifts[0] == NOMINAL:
-                own = [stack.step(name, mask) for name, mask in passed.steps]
+            blocks |= filled
+            blocks |= fill_n_minus_1(self, prepared, channel, dataset, weights, passed)
+            every = channel.cutflow_variations
+            if every or shifts[0] == NOMINAL:
+                own = [stack.step(name, mask, every=every) for name, mask in passed.steps]
                 # What was counted before would tell, by difference, what a blind region holds.
                 blind = dataset.is_data and self.spec.blind
-                cutflows[channel.name] = fill_cutflow([last] if blind else [*flow, *own, last])
+                moved = self.spec.acting_in(channel.name, shifts)
+                before = () if blind else (*flow, *own)
+                cutflows[channel.name] = channel_flows(before, last, shifts, moved, every=every)
         return blocks, cutflows
 
     def _fill_channel(
         self, stack: Stack, channel: Channel, dataset: Dataset, shifts: Shifts, weights: Shifts
-    ) -> tuple[dict[AxisKey, Rows], Step]:
+    ) -> tuple[dict[AxisKey, Rows], Corrected]:
         """Fill one channel, and return the last step of its cutflow: with all corrections."""
         stack = self._without_unseen(stack, channel, dataset)
         if not len(stack.base):
             empty = self._empty(shifts, weights, (channel,), dataset, stack.owners.count)
-            return empty, Step("corrected", stack.base, stack.owners)
+            names = ("nominal", *(one.name for one in self.spec.acting_in(channel.name, weights)))
+            nothing = dict.fromkeys(names, stack.base)
+            return empty, Corrected(nothing, stack.base, stack.shift, stack.owners)
         first = int((stack.shift == 0).sum()) if shifts[0] == NOMINAL else 0
         label = f"channel {channel.name!r}, dataset {dataset.key!r}"
         acting = self.spec.acting_in(channel.name, weights)
+        if shifts[0] == NOMINAL:  # a hundred weights read the same columns
+            stack = replace(stack, events=packed(stack.events))
         nominal = self._weights(stack.events[:first], dataset, acting, label)
+        members = member_weights(self.spec, stack.members, nominal, dataset, channel.name)
         shifted = self._shifted_weights(stack, first, dataset, shifts, label)
         rows = stack.shift[first:] - (1 if shifts[0] == NOMINAL else 0)
         others = tuple(one for one in shifts if one != NOMINAL)
@@ -287,15 +270,14 @@ class EventLoop:
             values = self._values(stack, channel, observable)
             head, tail = values.split(first)
             axis, mine = axes[key], stack.owners.select(slice(first))
-            own = (fill_block(head, nominal, axis, mine),) if shifts[0] == NOMINAL else ()
+            own = (fill_block(head, nominal | members, axis, mine),) if shifts[0] == NOMINAL else ()
             rest = stack.owners.select(slice(first, None))
             filled = fill_rows(tail, shifted, rows, names, axis, rest)
             blocks[key] = join_rows(*own, filled if moved == names else filled.only(moved))
-        last = Step("corrected", nominal["nominal"], stack.owners.select(slice(first)))
-        return blocks, last
+        return blocks, Corrected(nominal, shifted, stack.shift, stack.owners)
 
     def _values(self, stack: Stack, channel: Channel, observable: Observable) -> Values:
-        where = f"{self._path_of(channel)}.observables ({observable.name})"
+        where = f"{self.path_of(channel)}.observables ({observable.name})"
         with naming(observable.function):
             result = self.observable(stack.events, channel, observable)
             return observable_values(result, len(stack.base), where)
@@ -320,16 +302,22 @@ class EventLoop:
         """Nominal weights of the rows behind `first`, with linked sources moved, (n_rows,)."""
         events, shift = stack.events[first:], stack.shift[first:]
         linked = set(links_of(self.spec.corrections_of(dataset), dataset).values())
-        found = np.zeros(len(shift))
         alone = [i for i, one in enumerate(shifts) if one.source in linked]
-        together = ~np.isin(shift, alone)
-        if together.any():
-            chosen = events if together.all() else events[together]
-            found[together] = self._weights(chosen, dataset, (), label)["nominal"]
-        for i in alone:
-            here = shift == i
+        own_way = type(self).event_weights is not EventLoop.event_weights
+        shared = {} if own_way else shared_factors(self.spec, stack, dataset)
+        found = np.zeros(len(shift))
+        for i, here in [(-1, ~np.isin(shift, alone)), *((i, shift == i) for i in alone)]:
             if here.any():
-                weights = self.event_weights(events[here], dataset, (), shifts[i])
+                one = shifts[i] if i >= 0 else NOMINAL
+                chosen = events if here.all() else events[here]
+                if own_way:
+                    linked_to = (one,) if i >= 0 else ()
+                    weights = self.event_weights(chosen, dataset, (), *linked_to)
+                else:
+                    mine = {place: factor[here] for place, factor in shared.items()}
+                    base = stack.base[first:][here]
+                    product = shifted_weights(self.spec, chosen, base, dataset, one, mine)
+                    weights = {"nominal": product}
                 found[here] = steps.check_weights(weights, int(here.sum()), label)["nominal"]
         return found
 
@@ -359,11 +347,6 @@ class EventLoop:
                 key = (channel.name, one.name)
                 empty[key] = empty_rows(tuple(names), axes[key], n_parts)
         return empty
-
-    def _path_of(self, channel: Channel) -> str:
-        names = [one.name for one in self.spec.channels]
-        position = self.spec.channel_positions[names.index(channel.name)]
-        return f"channels[{position}] ({channel.name})"
 
     def _dataset_of(self, metadata: Mapping[str, Any]) -> Dataset:
         key = metadata["dataset"]

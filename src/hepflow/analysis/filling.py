@@ -107,6 +107,7 @@ def fill_skims(
         blocks={key: block for name in keys for key, block in filled[name].blocks.items()},
         cutflows={key: flow for name in keys for key, flow in filled[name].cutflows.items()},
         ledger=next(iter(filled.values())).ledger,
+        yields=next(iter(filled.values())).yields,
     )
     found = _as_of_today(total, analysis, parts, skims, job.losses)
     return found, joined_key(keys)

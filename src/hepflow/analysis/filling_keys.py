@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hepflow.analysis.spec import AnalysisSpec
-from hepflow.keys import Key, make_key
+from hepflow.keys import AsRead, Key, make_key
 from hepflow.schema import Channel
 from hepflow.skimming import AnyPart
 from hepflow.storage import sha256_bytes
@@ -36,9 +36,13 @@ def common_parts(spec: AnalysisSpec) -> dict[str, Any]:
                 "file": spec.digests.get(one.file or ""),
             }
     for year, systematics in spec.systematics.items():
-        filled = [one for one in systematics if one.type not in {"normalisation", "sample"}]
+        filled = [
+            one
+            for one in systematics
+            if one.type not in {"normalisation", "sample"} and not one.normalisation_only
+        ]
         for i, source in enumerate(filled):
-            own = source.model_dump(exclude={"symmetrise"})
+            own = source.model_dump(exclude={"symmetrise", "combine", "keep_yield"})
             parts[f"systematic {_named(year, i, source.name)}"] = own
     parts["datasets"] = [
         (
@@ -52,6 +56,7 @@ def common_parts(spec: AnalysisSpec) -> dict[str, Any]:
         )
         for one in spec.datasets.values()
     ]
+    parts |= {f"keep of {key}": (one.function, one.use) for key, one in spec.keeps.items()}
     return parts | {
         "baseline selection": _selection(spec.baseline),
         "weight_mode": spec.weight_mode,
@@ -71,6 +76,7 @@ def channel_parts(spec: AnalysisSpec, channel: Channel) -> dict[str, Any]:
             channel.name,
             _selection(channel.selection),
             [(o.name, o.binning, o.function, o.use) for o in channel.observables],
+            channel.cutflow_variations,
             [one for one in spec.blind if one.channel == channel.name],
             bool(spec.blind),  # of any channel: cutflows of data have no earlier steps then
             [one.name for one in spec.sources if not one.acts_in(channel.name)],
@@ -82,7 +88,11 @@ def _selection(selection: Any) -> Any:
     if selection is None:
         return None
     cuts = [(cut.name, cut.function, cut.use) for cut in selection.cuts]
-    return (selection.function, selection.use, cuts)
+    # Labels and thresholds change no histogram.
+    without = [
+        (o.cut, o.name, o.binning, o.function, o.use, o.variations) for o in selection.n_minus_1
+    ]
+    return (selection.function, selection.use, cuts, without)
 
 
 def _certified(spec: AnalysisSpec, file: str | None) -> str | None:
@@ -91,7 +101,11 @@ def _certified(spec: AnalysisSpec, file: str | None) -> str | None:
 
 def prepared_key(analysis: Analysis) -> Key:
     """Key of events that are ready for the channels, whatever parts they are of."""
-    return make_key("prepared", **_common(analysis))
+    spec = analysis.spec
+    # Of data no event that fails a cut is kept while anything is blind.
+    hidden = bool(spec.blind) and bool(spec.baseline and spec.baseline.n_minus_1)
+    failing = (spec.varied_failing, hidden)
+    return make_key("prepared", **_common(analysis), failing=failing)
 
 
 def filling_keys(analysis: Analysis, parts: Sequence[AnyPart]) -> dict[str, Key]:
@@ -110,8 +124,9 @@ def filling_keys(analysis: Analysis, parts: Sequence[AnyPart]) -> dict[str, Key]
 
 def _common(analysis: Analysis) -> dict[str, Any]:
     """What all channels depend on: the steps with what they read, and the specification."""
-    # What a subclass added to itself counts: its steps may read it.
-    state = {name: value for name, value in analysis.__getstate__().items() if name != "spec"}
+    # What a subclass added to itself counts: its steps may read it, and loop over it.
+    added = {name: value for name, value in analysis.__getstate__().items() if name != "spec"}
+    state = {name: AsRead(value) for name, value in added.items()}
     return {"analysis": type(analysis), "attributes": state, **common_parts(analysis.spec)}
 
 

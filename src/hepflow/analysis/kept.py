@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hepflow.analysis.stack import Prepared, Stack
+from hepflow.analysis.members import Members
+from hepflow.analysis.stack import Near, Prepared, Stack
 from hepflow.errors import StorageError
 from hepflow.events import with_behaviour
 from hepflow.histograms import Owners, Step
@@ -17,7 +18,7 @@ from hepflow.storage import mark_used, pack_array, read_part, unpack_array, writ
 
 MOST = 1_000_000_000  # [byte] what one filling may keep
 ALL = 3_000_000_000  # [byte] what all together may keep; the oldest go first
-_FORMAT = 1
+_FORMAT = 3
 
 
 def keep(groups: Iterator[Prepared], stem: Path, room: float) -> Iterator[Prepared]:
@@ -32,8 +33,11 @@ def keep(groups: Iterator[Prepared], stem: Path, room: float) -> Iterator[Prepar
     """
     count = 0
     for prepared in groups:
-        if room > 0 and prepared.stack is not None:
-            room -= prepared.stack.events.nbytes
+        stack = prepared.stack or prepared.start
+        if room > 0 and stack is not None:
+            room -= stack.events.nbytes
+            room -= 0 if stack.members is None else stack.members.nbytes
+            room -= 0 if prepared.near is None else prepared.near.stack.events.nbytes
             if room > 0:
                 with contextlib.suppress(StorageError):  # a full disk does not stop the filling
                     write_part(_file(stem, count), _to_plain(prepared))
@@ -76,36 +80,50 @@ def _file(stem: Path, which: int | str) -> Path:
 
 
 def _to_plain(prepared: Prepared) -> dict[str, Any]:
-    stack = prepared.stack
+    stack, near, start = prepared.stack, prepared.near, prepared.start
     return {
         "shifts": [asdict(one) for one in prepared.shifts],
         "n_parts": prepared.n_parts,
-        "stack": None
-        if stack is None
-        else {
-            "events": pack_array(stack.events),
-            "shift": stack.shift,
-            "base": stack.base,
-            "owners": stack.owners.index,
-        },
-        "flow": [(step.name, step.weights, step.owners.index) for step in prepared.flow],
+        "stack": None if stack is None else _plain_stack(stack),
+        "flow": [
+            (step.name, step.weights, step.owners.index, step.shift) for step in prepared.flow
+        ],
+        "near": None if near is None else (_plain_stack(near.stack), near.failed),
+        "start": None if start is None else _plain_stack(start),
+    }
+
+
+def _plain_stack(stack: Stack) -> dict[str, Any]:
+    return {
+        "events": pack_array(stack.events),
+        "shift": stack.shift,
+        "base": stack.base,
+        "owners": stack.owners.index,
+        "members": None if stack.members is None else dict(stack.members.columns),
     }
 
 
 def _from_plain(plain: dict[str, Any]) -> Prepared:
-    count, stack = plain["n_parts"], plain["stack"]
+    count, stack, near = plain["n_parts"], plain["stack"], plain["near"]
+    start = plain["start"]
     return Prepared(
         shifts=tuple(Variation(**one) for one in plain["shifts"]),
-        stack=None
-        if stack is None
-        else Stack(
-            events=with_behaviour(unpack_array(stack["events"])),
-            shift=stack["shift"],
-            base=stack["base"],
-            owners=Owners(stack["owners"], count),
-        ),
+        stack=None if stack is None else _stack_of(stack, count),
         flow=tuple(
-            Step(name, weights, Owners(index, count)) for name, weights, index in plain["flow"]
+            Step(name, weights, Owners(index, count), shift)
+            for name, weights, index, shift in plain["flow"]
         ),
         n_parts=count,
+        near=None if near is None else Near(_stack_of(near[0], count), near[1]),
+        start=None if start is None else _stack_of(start, count),
+    )
+
+
+def _stack_of(plain: dict[str, Any], count: int) -> Stack:
+    return Stack(
+        events=with_behaviour(unpack_array(plain["events"])),
+        shift=plain["shift"],
+        base=plain["base"],
+        owners=Owners(plain["owners"], count),
+        members=None if plain["members"] is None else Members(plain["members"]),
     )

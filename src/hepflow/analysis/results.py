@@ -13,6 +13,7 @@ from typing import Any
 from hepflow import rates
 from hepflow.blinding import blinded_regions
 from hepflow.errors import ConfigurationError, WorkspaceError
+from hepflow.estimates import estimate_remarks, estimates_of_config
 from hepflow.histograms import (
     ROOT_FILE,
     write_cutflows,
@@ -93,9 +94,10 @@ def remarks_on(histograms: HistogramSet, blind: Sequence[Blinded] = ()) -> tuple
 
 
 def all_remarks(config: Config, histograms: HistogramSet) -> tuple[str, ...]:
-    """Remarks on the input, and on sources that are left out with it."""
+    """Remarks on the input, on sources that are left out with it, and on estimates."""
     remarks = remarks_on(histograms, blinded_regions(config))
-    return (*remarks, *source_remarks(config, histograms))
+    estimates = estimate_remarks(histograms, estimates_of_config(config))
+    return (*remarks, *source_remarks(config, histograms), *estimates)
 
 
 def provenance_of(config: Config, histograms: HistogramSet) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hepflow.blinding import blinded_regions
-from hepflow.datasets import expand_datasets
+from hepflow.datasets import all_groups, expand_datasets
 from hepflow.errors import CorrectionError
+from hepflow.estimates import EstimateSpec, estimates_of_config
 from hepflow.records import (
     Axis,
     Blinded,
@@ -24,13 +25,21 @@ from hepflow.schema import (
     Channel,
     Config,
     Correction,
+    Functor,
     GhostObservable,
     GoodObjectMask,
+    NMinusOne,
     Observable,
     Selection,
     Systematic,
 )
-from hepflow.sources import ALL_YEARS, by_year, expand, of_year, sources_of_config
+from hepflow.sources import (
+    ALL_YEARS,
+    by_year,
+    of_year,
+    sources_of_config,
+    variations_of_config,
+)
 from hepflow.storage import sha256_file
 from hepflow.variations import place_of
 
@@ -48,11 +57,15 @@ class AnalysisSpec:
     corrections: Mapping[str, tuple[Correction, ...]]  # by year; under "" one list for all
     systematics: Mapping[str, tuple[Systematic, ...]]  # likewise
     sources: tuple[Source, ...]
+    expanded: Mapping[str, tuple[Variation, ...]]  # by key of the dataset, nominal first
     blind: tuple[Blinded, ...]  # regions whose data stay unseen
     digests: Mapping[str, str]  # correction file or certified list -> sha256
     weight_mode: str
     run_systematics: bool
     memory_limit: float | None = None  # for stacked variations [GB]
+    varied_failing: bool = False  # whether events that fail a cut are wanted of variations, too
+    keeps: Mapping[str, Functor] = field(default_factory=dict)  # by dataset: which events count
+    estimates: tuple[EstimateSpec, ...] = ()  # what is made from the normalised histograms
 
     @classmethod
     def from_config(cls, config: Config | Mapping[str, Any]) -> AnalysisSpec:
@@ -65,6 +78,18 @@ class AnalysisSpec:
         CorrectionError
             If a correction file or list of certified runs is missing.
         """
+        spec = cls.before_files(config)
+        return replace(spec, digests=_digests(spec))
+
+    @classmethod
+    def before_files(cls, config: Config | Mapping[str, Any]) -> AnalysisSpec:
+        """Take the same, without digests of files, which need not be there yet.
+
+        Raises
+        ------
+        ConfigurationError
+            If the configuration is wrong.
+        """
         valid = Config.of(config)
         wanted = valid.general.channels
         chosen = [
@@ -73,16 +98,6 @@ class AnalysisSpec:
             if wanted is None or channel.name in wanted
         ]
         datasets = {dataset.key: dataset for dataset in expand_datasets(valid)}
-        corrections = by_year(valid.corrections)
-        years = {one.year or "" for one in datasets.values()} | {ALL_YEARS}
-        files = {
-            one.file: f"{place_of(one, 'corrections')}.file"
-            for year, entries in corrections.items()
-            for one in entries
-            if one.file and year in years
-        }
-        certified = "the certified runs (general.lumifile, or lumi_mask of the dataset)"
-        files |= {one.lumi_mask: certified for one in datasets.values() if one.lumi_mask}
         return cls(
             datasets=datasets,
             masks=tuple(valid.good_object_masks.analysis),
@@ -90,14 +105,18 @@ class AnalysisSpec:
             ghosts=tuple(valid.ghost_observables),
             channels=tuple(channel for _, channel in chosen),
             channel_positions=tuple(i for i, _ in chosen),
-            corrections=corrections,
+            corrections=by_year(valid.corrections),
             systematics=by_year(valid.systematics),
             sources=sources_of_config(valid, tuple(datasets.values())),
+            expanded=variations_of_config(valid, datasets.values()),
             blind=blinded_regions(valid),
-            digests={file: _digest(file, files[file]) for file in sorted(files)},
+            digests={},
             weight_mode=valid.general.weight_mode,
             run_systematics=valid.general.run_systematics,
             memory_limit=valid.execution.memory_limit,
+            varied_failing=_varied_failing(valid),
+            keeps=_keeps(valid, datasets),
+            estimates=estimates_of_config(valid),
         )
 
     def corrections_of(self, dataset: Dataset) -> tuple[Correction, ...]:
@@ -146,16 +165,60 @@ class AnalysisSpec:
 
     def variations(self, dataset: Dataset) -> tuple[Variation, ...]:
         """Variations of a dataset, nominal first; only nominal where they are switched off."""
-        found = expand(self.corrections_of(dataset), self.systematics_of(dataset), dataset)
-        return found if self.run_systematics else found[:1]
+        return self.expanded[dataset.key]
 
     def axes(self) -> dict[AxisKey, Axis]:
         """Binning of each observable of each channel."""
-        return {
-            (channel.name, one.name): Axis(one.name, one.label or one.name, tuple(one.binning))
-            for channel in self.channels
-            for one in channel.observables
-        }
+        found: dict[AxisKey, Axis] = {}
+        for channel in self.channels:
+            for one in channel.observables:
+                axis = Axis(one.name, one.label or one.name, tuple(one.binning))
+                found[channel.name, one.name] = axis
+            for _, other in self.n_minus_1(channel):
+                axis = Axis(other.observable, other.label or other.cut, tuple(other.binning))
+                found[channel.name, other.observable] = axis
+        return found
+
+    def n_minus_1(self, channel: Channel) -> tuple[tuple[str, NMinusOne], ...]:
+        """Histograms of a channel without one of the cuts, and where each is configured."""
+        names = [one.name for one in self.channels]
+        position = self.channel_positions[names.index(channel.name)]
+        return (
+            *_listed(self.baseline, "baseline_selection"),
+            *_listed(channel.selection, f"channels[{position}].selection"),
+        )
+
+
+def _varied_failing(config: Config) -> bool:
+    """Whether a channel has a cutflow or an N-1 histogram for each variation."""
+    selections = [config.baseline_selection, *(one.selection for one in config.channels)]
+    wanted = (one.variations for cuts in selections if cuts for one in cuts.n_minus_1)
+    return any(one.cutflow_variations for one in config.channels) or any(wanted)
+
+
+def _listed(selection: Selection | None, where: str) -> Iterator[tuple[str, NMinusOne]]:
+    for i, one in enumerate(selection.n_minus_1 if selection else ()):
+        yield f"{where}.n_minus_1[{i}]", one
+
+
+def _keeps(config: Config, keys: Collection[str]) -> dict[str, Functor]:
+    """Requirement of each dataset that has one of its own."""
+    groups = all_groups(config.datasets.datasets)
+    return {one.key: one.keep for one in groups if one.keep is not None and one.key in keys}
+
+
+def _digests(spec: AnalysisSpec) -> dict[str, str]:
+    """Digest of each correction file of a year that is there, and of each certified list."""
+    years = {one.year or "" for one in spec.datasets.values()} | {ALL_YEARS}
+    files = {
+        one.file: f"{place_of(one, 'corrections')}.file"
+        for year, entries in spec.corrections.items()
+        for one in entries
+        if one.file and year in years
+    }
+    certified = "the certified runs (general.lumifile, or lumi_mask of the dataset)"
+    files |= {one.lumi_mask: certified for one in spec.datasets.values() if one.lumi_mask}
+    return {file: _digest(file, files[file]) for file in sorted(files)}
 
 
 def _digest(file: str, where: str) -> str:

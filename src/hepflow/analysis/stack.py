@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hepflow.analysis.members import Members
+from hepflow.events import stacked
 from hepflow.histograms import Owners, Step
 from hepflow.records import Variation
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-STACK_EVENTS = 1_000_000  # bounds the memory of a block: some hundred bytes an event
+STACK_EVENTS = 400_000  # of a block: more do not fit into caches, fewer feel its fixed cost
 _COPIES = 4  # of the stacked events that exist at a time: before and after a step, and its columns
 
 
@@ -37,6 +39,15 @@ def in_groups(
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Events of which the rows of a stack are versions."""
+
+    events: Any  # record array, shape (n_events,)
+    moved: frozenset[str]  # objects (and branches without one) in which the versions differ
+    rows: NDArray[np.intp]  # event of each row, shape (n_rows,)
+
+
+@dataclass(frozen=True)
 class Stack:
     """Events of several object variations, one variation after the other."""
 
@@ -44,17 +55,20 @@ class Stack:
     shift: NDArray[np.intp]  # position of each row's variation, not decreasing, shape (n_rows,)
     base: Floats  # generator weight of each row, shape (n_rows,)
     owners: Owners  # part of each row
+    members: Members | None = None  # theory weights of the rows of nominal, where it is among them
+    origin: Origin | None = None  # None: it is not known what the rows share
 
     @classmethod
-    def of(cls, parts: Sequence[Any], base: Floats, owners: Owners) -> Stack:
+    def of(
+        cls, parts: Sequence[Any], base: Floats, owners: Owners, members: Members | None = None
+    ) -> Stack:
         """Stack the same events as seen by several variations; `base` and `owners` are theirs."""
-        import awkward as ak
-
         return cls(
-            events=ak.concatenate(parts) if len(parts) > 1 else parts[0],
+            events=stacked(parts),
             shift=np.repeat(np.arange(len(parts)), len(base)),
             base=np.tile(base, len(parts)),
             owners=Owners(np.tile(owners.index, len(parts)), owners.count),
+            members=members,
         )
 
     def select(self, mask: Mask) -> Stack:
@@ -62,12 +76,28 @@ class Stack:
         if mask.all():
             return self
         owners = self.owners.select(mask)
-        return Stack(self.events[mask], self.shift[mask], self.base[mask], owners)
+        members = None if self.members is None else self.members.select(mask)
+        origin = self.origin and replace(self.origin, rows=self.origin.rows[mask])
+        events, shift, base = self.events[mask], self.shift[mask], self.base[mask]
+        return Stack(events, shift, base, owners, members, origin)
 
-    def step(self, name: str, mask: Mask) -> Step:
-        """Entry of the cutflow for the first variation."""
-        passed = mask & (self.shift == 0)
-        return Step(name, self.base[passed], self.owners.select(passed))
+    def step(self, name: str, mask: Mask, *, every: bool = False) -> Step:
+        """Entry of the cutflow for the first variation, or for each of them."""
+        passed = mask if every else mask & (self.shift == 0)
+        shift = self.shift[passed] if every else None
+        return Step(name, self.base[passed], self.owners.select(passed), shift)
+
+
+@dataclass(frozen=True)
+class Near:
+    """Events that fail one cut which has an N-1 histogram, and no other cut so far."""
+
+    stack: Stack
+    failed: NDArray[np.intp]  # position of that cut, shape (n_rows,)
+
+    def select(self, mask: Mask) -> Near:
+        """Keep the rows that pass."""
+        return Near(self.stack.select(mask), self.failed[mask])
 
 
 @dataclass(frozen=True)
@@ -78,3 +108,5 @@ class Prepared:
     stack: Stack | None  # None where there are no events
     flow: tuple[Step, ...]  # steps of the cutflow so far
     n_parts: int
+    near: Near | None = None  # beside `stack`; None where the baseline has no N-1 histogram
+    start: Stack | None = None  # instead of `stack`: the events that all of `shifts` start from

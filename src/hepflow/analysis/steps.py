@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +20,14 @@ from hepflow.corrections import (
 )
 from hepflow.errors import MaskError, UserFunctionError
 from hepflow.events import replace_object
-from hepflow.functors import call
+from hepflow.functors import call, naming
 from hepflow.normalisation import event_weights, generator_weights
+from hepflow.object_order import mask_object
 from hepflow.records import NOMINAL, Dataset, Ledger, PartCounts, Variation
 from hepflow.schema import Correction, GhostObservable, GoodObjectMask, Systematic
 from hepflow.skimming import Skim
 from hepflow.sources import applies
-from hepflow.variations import mask_object, place_of, systematic_value
+from hepflow.variations import place_of, systematic_value
 
 Floats = NDArray[np.float64]
 
@@ -73,6 +74,7 @@ def _counts_of(metadata: Mapping[str, Any]) -> PartCounts:
         sum_weights=metadata["part_sum_weights"],
         sum_signs=metadata.get("part_sum_signs", math.nan),
         repeated=metadata.get("part_repeated", 0),
+        theory=metadata.get("part_theory", ()),
     )
 
 
@@ -82,6 +84,24 @@ def base_weights(events: Any, dataset: Dataset, weight_mode: str) -> Floats:
         return np.ones(len(events))
     raw = np.asarray(events[dataset.weight_branch])
     return event_weights(generator_weights(raw, len(events)), weight_mode)
+
+
+def apply_object_masks(
+    events: Any, masks: Sequence[GoodObjectMask], only: Collection[int] | None = None
+) -> Any:
+    """Keep good objects, one mask after the other.
+
+    Parameters
+    ----------
+    only
+        Positions of the masks that are applied; default all.
+    """
+    for i, mask in enumerate(masks):
+        if only is None or i in only:
+            with naming(mask.function):
+                where = f"good_object_masks.analysis[{i}] ({mask.object})"
+                events = apply_object_mask(events, mask, where)
+    return events
 
 
 def apply_object_mask(events: Any, mask: GoodObjectMask, where: str) -> Any:
@@ -153,7 +173,7 @@ def _put(events: Any, collection: str, name: str, value: Any, where: str) -> Any
 class Factor:
     """One factor of the event weight, and its values when its sources move."""
 
-    nominal: Floats  # shape (n_events,)
+    nominal: Floats | None  # shape (n_events,); None: 1, of a source without a correction
     varied: Mapping[str, Floats]  # variation name -> shape (n_events,)
 
 
@@ -192,19 +212,30 @@ def _correction_factor(
     wanted: list[Variation],
     shift: Variation,
 ) -> Factor:
+    mine = [one for one in wanted if one.source in sources_of(correction)]
+    varied = {
+        one.name: _factor(spec, correction, path, events, Choice(one.source, one.direction))
+        for one in mine
+    }
+    return Factor(correction_factor(spec, correction, path, events, shift), varied)
+
+
+def correction_factor(
+    spec: AnalysisSpec, correction: Correction, path: str, events: Any, shift: Variation = NOMINAL
+) -> Floats:
+    """One factor of the nominal weight; sources that are linked to `shift` move with it."""
+    moved = [one for one in linked_sources_of(correction) if one.varies_with == shift.source]
+    choice = Choice(moved[0].name, shift.direction) if moved else Choice()
+    return _factor(spec, correction, path, events, choice)
+
+
+def _factor(
+    spec: AnalysisSpec, correction: Correction, path: str, events: Any, choice: Choice
+) -> Floats:
     where = place_of(correction, path)
     digest = spec.digests.get(correction.file or "", "")
-
-    def value(choice: Choice) -> Floats:
-        found = correction_values(correction, digest, events, choice, where)
-        return per_event(found, len(events), correction.reduce, where)
-
-    mine = [one for one in wanted if one.source in sources_of(correction)]
-    varied = {one.name: value(Choice(one.source, one.direction)) for one in mine}
-    moved = [one for one in linked_sources_of(correction) if one.varies_with == shift.source]
-    if not moved:
-        return Factor(value(Choice()), varied)
-    return Factor(value(Choice(moved[0].name, shift.direction)), varied)
+    found = correction_values(correction, digest, events, choice, where)
+    return per_event(found, len(events), correction.reduce, where)
 
 
 def _source_factor(source: Systematic, path: str, events: Any, mine: list[Variation]) -> Factor:
@@ -213,7 +244,7 @@ def _source_factor(source: Systematic, path: str, events: Any, mine: list[Variat
     for one in mine:
         result = systematic_value(source, one, events, where)
         varied[one.name] = per_event(result, len(events), "prod", where)
-    return Factor(np.ones(len(events)), varied)
+    return Factor(None, varied)
 
 
 def check_weights(weights: Mapping[str, Any], length: int, where: str) -> dict[str, Floats]:
@@ -252,12 +283,23 @@ def combine_weights(
     """
     nominal = base.copy()
     for factor in factors:
-        nominal = nominal * factor.nominal
+        if factor.nominal is not None:
+            nominal = nominal * factor.nominal
     weights = {"nominal": nominal}
     for variation in variations:
         if variation.kind == "weight":
-            product = base
-            for factor in factors:
-                product = product * factor.varied.get(variation.name, factor.nominal)
-            weights[variation.name] = product
+            weights[variation.name] = _varied_weight(base, factors, variation.name, nominal)
     return weights
+
+
+def _varied_weight(base: Floats, factors: list[Factor], name: str, nominal: Floats) -> Floats:
+    mine = [one for one in factors if name in one.varied]
+    if all(one.nominal is None for one in mine):  # nothing is replaced
+        for one in mine:
+            nominal = nominal * one.varied[name]
+        return nominal
+    product = base
+    for one in factors:
+        factor = one.varied.get(name, one.nominal)
+        product = product if factor is None else product * factor
+    return product

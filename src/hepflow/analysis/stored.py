@@ -50,6 +50,7 @@ def normalised_key(
         datasets=list(spec.datasets.values()),
         luminosity=luminosity_by_year(config),
         sources=[one for one in spec.sources if one.makes_templates],
+        estimates=list(spec.estimates),
         labels=[(key, axis.label) for key, axis in spec.axes().items()],
         binning=[(key, axis.edges) for key, axis in spec.axes().items()],
         ledger=ledger.to_json(),

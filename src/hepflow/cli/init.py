@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,12 +15,22 @@ from hepflow.errors import InputError
 if TYPE_CHECKING:
     from hepflow.cli.endings import Guard
 
-# Name of a file -> what stands in it. The texts lie in the folder `project` of this package.
+# Name of a file -> what stands in it. The texts lie in the folder `project` of this package, those
+# of an example in `project_<example>`.
 FILES: Final = {
     "analysis.py": "the class with what the configuration cannot say, and the start",
     "configuration.py": "what is processed, selected, corrected, histogrammed and fitted",
     "cuts.py": "requirements on objects and events, and observables",
     "README.md": "how to run it, and what to change",
+}
+EXAMPLES: Final = {
+    "backgrounds": {
+        "analysis.py": "the start",
+        "configuration.py": "two years, slices, primary datasets, sidebands, an estimate from data",
+        "cuts.py": "requirements on objects and events, and observables",
+        "closure.py": "whether the estimate finds a simulated background",
+        "README.md": "how to run it, and what to change",
+    },
 }
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _PLACE_OF_THE_NAME: Final = "PROJECT"  # in the text of README.md
@@ -36,15 +46,27 @@ def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG
     parser.add_argument(
         "--json", metavar="FILE", help="also write the outcome as JSON; - is standard output"
     )
+    parser.add_argument(
+        "--example",
+        choices=sorted(EXAMPLES),
+        help="another analysis to start from; backgrounds: several years, overlapping samples, a "
+        "background estimated from data",
+    )
     options = parser.parse_args(arguments)
-    folder = write_project(options.name, Path.cwd())
-    lines = [(str(Path(options.name, file)), what) for file, what in FILES.items()]
-    content = {"folder": str(folder), "files": [str(folder / file) for file in FILES]}
+    folder = write_project(options.name, Path.cwd(), options.example)
+    files = files_of(options.example)
+    lines = [(str(Path(options.name, file)), what) for file, what in files.items()]
+    content = {"folder": str(folder), "files": [str(folder / file) for file in files]}
     show([*lines, ("Run it", f"cd {options.name} && python analysis.py")], content, options.json)
     return 0
 
 
-def write_project(name: str, parent: Path) -> Path:
+def files_of(example: str | None) -> Mapping[str, str]:
+    """Files of an example, or of what is written without one, and what stands in each."""
+    return FILES if example is None else EXAMPLES[example]
+
+
+def write_project(name: str, parent: Path, example: str | None = None) -> Path:
     """Write the files of a new analysis.
 
     Parameters
@@ -53,6 +75,8 @@ def write_project(name: str, parent: Path) -> Path:
         Of the folder: letters, digits, dashes and underscores.
     parent
         Folder in which it is made.
+    example
+        One of `EXAMPLES`.
 
     Returns
     -------
@@ -69,14 +93,15 @@ def write_project(name: str, parent: Path) -> Path:
     from hepflow.storage import atomic_write
 
     folder = _free_folder(name, parent)
-    for file in FILES:
-        atomic_write(folder / file, text_of(file).replace(_PLACE_OF_THE_NAME, name))
+    for file in files_of(example):
+        atomic_write(folder / file, text_of(file, example).replace(_PLACE_OF_THE_NAME, name))
     return folder
 
 
-def text_of(file: str) -> str:
-    """Text of one of `FILES`, as it comes with hepflow."""
-    return files("hepflow.cli").joinpath("project", f"{file}.txt").read_text(encoding="utf-8")
+def text_of(file: str, example: str | None = None) -> str:
+    """Text of one of the files, as it comes with hepflow."""
+    folder = "project" if example is None else f"project_{example}"
+    return resources.files("hepflow.cli").joinpath(folder, f"{file}.txt").read_text("utf-8")
 
 
 def _free_folder(name: str, parent: Path) -> Path:

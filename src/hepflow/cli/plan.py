@@ -19,6 +19,7 @@ from hepflow.cli.quantities import duration, size
 from hepflow.cli.references import find_modules_here, load_config
 
 if TYPE_CHECKING:
+    from hepflow.analysis import Analysis
     from hepflow.cli.endings import Guard
     from hepflow.planning import Forecast, StageForecast
     from hepflow.planning.work import Work
@@ -35,14 +36,16 @@ def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG
     add_config_options(parser, None)
     add_analysis_option(parser, None)
     parser.add_argument(
-        "--variations", action="store_true", help="list the variations that are filled, only"
+        "--variations",
+        action="store_true",
+        help="list the sources of uncertainty, what each touches and what is computed for it, only",
     )
     options, overrides = parse_with_overrides(parser, arguments)
     find_modules_here()
     config = load_config(options.config, overrides)
-    if options.variations:
-        return _show_variations(config, options.json)
     analysis, name = chosen_analysis(options.analysis, options.config, config)
+    if options.variations:
+        return _show_variations(config, analysis, options.json)
 
     from hepflow.planning import forecast
     from hepflow.planning.work import work_of
@@ -142,26 +145,15 @@ def _last_lines(found: Forecast, work: Sequence[Work]) -> list[tuple[str, str]]:
     return [*lines, ("In all", f"{duration(known)} CPU{more}")]
 
 
-def _show_variations(config: Config, json_file: str | None) -> int:
-    """Show each source with the datasets that it moves; exit status."""
-    from hepflow.planning.sources import moved_by
+def _show_variations(config: Config, analysis: type[Analysis] | None, json_file: str | None) -> int:
+    """Show each source with what it touches; exit status."""
+    from hepflow.analysis import EventLoop
+    from hepflow.analysis.touches import overridden_steps
+    from hepflow.cli.plan_variations import lines_of, show_tables
+    from hepflow.planning.variations import plain, plan_variations
 
-    found = moved_by(config)
-    if json_file != "-" and found:
-        from hepflow.logging import print_table
-
-        columns = ("source", "kind", "templates", "datasets")
-        rows = [
-            (
-                one.parameter,
-                one.kind,
-                ", ".join(one.directions),
-                "all simulation" if one.everywhere else ", ".join(one.datasets),
-            )
-            for one in found
-        ]
-        print_table("Variations", columns, rows)
-    templates = sum(len(one.directions) for one in found)
-    lines = [("In all", f"nominal, and {templates} templates of {len(found)} sources")]
-    show(lines, [asdict(one) for one in found], json_file)
+    plan = plan_variations(config, overridden_steps(analysis, EventLoop))
+    if json_file != "-":
+        show_tables(plan)
+    show(lines_of(plan), plain(plan), json_file)
     return 0

@@ -73,13 +73,13 @@ def show_cutflows(result: RunResult) -> None:
     caption = "; ".join(result.remarks) or None
     for channel in histograms.channels:
         table = cutflow_table(histograms, channel)
-        if table.processes:
-            columns = ("cut", *table.processes)
+        if table.columns:
+            columns = ("cut", *table.columns)
             print_table(
                 f"Cutflow of {channel}",
                 columns,
                 table.rows,
-                right=table.processes,
+                right=table.columns,
                 caption=caption,
             )
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from hepflow.corrections.files import evaluate, open_correction
-from hepflow.corrections.random import inputs_of, wants_random, with_file_index
+from hepflow.corrections.random import inputs_of, random_of, wants_random, with_file_index
+from hepflow.corrections.raw import change_in_met, uncorrected
 from hepflow.corrections.values import (
     Choice,
+    acts_nominally,
     correction_values,
     linked_sources_of,
     per_event,
@@ -14,13 +16,17 @@ from hepflow.corrections.values import (
 
 __all__ = [
     "Choice",
+    "acts_nominally",
+    "change_in_met",
     "correction_values",
     "evaluate",
     "inputs_of",
     "linked_sources_of",
     "open_correction",
     "per_event",
+    "random_of",
     "sources_of",
+    "uncorrected",
     "wants_random",
     "with_file_index",
 ]

@@ -48,8 +48,8 @@ class Limits:
         numbers = np.clip(numbers, self.low, np.nextafter(self.high, -np.inf))
         return np.where(self.unknown, self.keys[0], numbers) if self.keys else numbers
 
-    def describe(self) -> str:
-        """Say which value is outside of what, for a message."""
+    def describe(self, total: int) -> str:
+        """Say which value is outside of what, for a message; of `total` objects in all."""
         beyond = self.beyond
         first = int(np.flatnonzero(beyond)[0])
         what = f"{self.name!r}{' (transformed as the file says)' if self.transformed else ''}"
@@ -59,7 +59,7 @@ class Limits:
             else f"outside its domain [{self.low[first]:g}, {self.high[first]:g})"
         )
         return (
-            f"input {what} is {self.values[first]:g} in {int(beyond.sum())} of {len(beyond)} "
+            f"input {what} is {self.values[first]:g} in {int(beyond.sum())} of {total} "
             f"places, {domain}"
         )
 
@@ -185,7 +185,7 @@ class _Walk:
         cells, sizes = [], []
         gone = np.zeros(len(at), dtype=np.bool_)
         for name, raw in zip(names, all_edges, strict=True):
-            edges = _edges(raw)
+            edges = edges_of(raw)
             cell = np.searchsorted(edges, values[name][at], side="right") - 1
             gone |= (cell < 0) | (cell >= len(edges) - 1)
             if not goes_on:
@@ -204,7 +204,8 @@ class _Walk:
             self.visit(node["content"][index], values, own, at[place == index])
 
 
-def _edges(raw: Any) -> Floats:
+def edges_of(raw: Any) -> Floats:
+    """Edges of a binning, shape (n_bins + 1,)."""
     if isinstance(raw, Mapping):  # uniform binning
         return np.linspace(float(raw["low"]), float(raw["high"]), int(raw["n"]) + 1)
     return np.array([float(one) for one in raw])  # infinity is written as a text

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hepflow.errors import MissingBranch
 from hepflow.events import EVENT_ID
 from hepflow.functors import column
+from hepflow.schema import Correction
 
 RANDOM = "random_normal"  # column that any object has for corrections and sources
 INDEX = "file_index"  # position of an object in the file, kept through sorting and masking
@@ -23,6 +24,12 @@ Words = NDArray[np.uint64]
 def wants_random(use: Iterable[Any]) -> set[str]:
     """Collections of which a list of columns wants random numbers."""
     return {one[0] for one in use if isinstance(one, tuple) and one[1] == RANDOM}
+
+
+def random_of(correction: Correction) -> set[str]:
+    """Collections whose random numbers a correction wants; a smearing those of its target."""
+    smeared = {correction.target[0]} if correction.smearing and correction.target else set()
+    return wants_random(correction.args or correction.use) | smeared
 
 
 def with_file_index(events: Any, collections: Iterable[str]) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from hepflow.corrections.files import evaluate, open_correction
 from hepflow.corrections.random import inputs_of
-from hepflow.errors import CorrectionError, UserFunctionError
+from hepflow.corrections.smearing import smeared
+from hepflow.errors import CorrectionError, UserFunctionError, did_you_mean
 from hepflow.functors import run_user_code
 from hepflow.schema import Correction, UncertaintySource
 from hepflow.schema.systematics import SYSTEMATIC
@@ -55,16 +57,33 @@ def correction_values(
     def at(one: Choice) -> Any:
         return _evaluate(correction, digest, arguments, one, len(events), where)
 
-    source = next((s for s in correction.uncertainty_sources if s.name == choice.source), None)
+    source = _source_of(correction, choice)
     if source is not None and source.is_delta:
         size = at(choice)
         value = at(Choice()) + size if choice.direction == "up" else at(Choice()) - size
     else:
         value = at(choice)
     transform = correction.transform_out
-    if transform is None:
+    if transform is not None:
+        value = run_user_code(lambda: transform(value), transform, where)
+    if correction.smearing is None:
         return value
-    return run_user_code(lambda: transform(value), transform, where)
+    inputs = inputs_of(events, correction.smearing.use, correction.name, where)
+    lookup = _Lookup(correction.smearing.key, beyond=0.0)
+    resolution = _from_file(correction, lookup, digest, inputs, len(events), where)
+    return smeared(correction, events, value, resolution, where)
+
+
+def acts_nominally(correction: Correction) -> bool:
+    """Whether a correction does something where none of its sources moves."""
+    named = correction.key is not None or not correction.use_correctionlib
+    return named or correction.transform_out is not None
+
+
+def _source_of(correction: Correction, choice: Choice) -> UncertaintySource | None:
+    if choice.source is None:
+        return None
+    return next((s for s in correction.uncertainty_sources if s.name == choice.source), None)
 
 
 def _arguments(correction: Correction, events: Any, where: str) -> list[Any]:
@@ -78,6 +97,9 @@ def _arguments(correction: Correction, events: Any, where: str) -> list[Any]:
         values = list(result) if isinstance(result, (tuple, list)) else [result]
     if not correction.args:
         return values
+    places = [i for i, one in enumerate(given) if isinstance(one, tuple)]
+    if columns and places[-1] - places[0] == len(places) - 1:  # together: others in their place
+        return [*given[: places[0]], *values, *given[places[-1] + 1 :]]
     if len(values) != len(columns):
         raise UserFunctionError(
             f"{where}.transform_in: returned {len(values)} columns, expected {len(columns)}, one "
@@ -98,18 +120,103 @@ def _evaluate(
     if not correction.use_correctionlib:
         function = _function_for(correction, choice)
         return run_user_code(lambda: function(*arguments), function, where)
-    index = _index_for(correction, choice)
-    if correction.args:  # the place of the index is among them
-        arguments = [index if _is_place(one) else one for one in arguments]
-        index = None
+    lookup = _lookup(correction, choice)
+    if lookup.key is None:
+        return 1.0 if correction.op == "mult" else 0.0
+    return _from_file(correction, lookup, digest, arguments, length, where)
+
+
+@dataclass(frozen=True)
+class _Lookup:
+    """Where in the file a value stands."""
+
+    key: str | None  # name of the correction; None: there is no nominal one
+    index: str | None = None  # name of nominal, up or down
+    beyond: float = 1.0  # value outside the domain, where that is asked for
+    accepts: Mapping[str, Sequence[float]] | None = None  # other objects read nominal
+
+
+def _lookup(correction: Correction, choice: Choice) -> _Lookup:
+    nominal = _Lookup(correction.key, correction.nominal_idx)
+    up = choice.direction == "up"
+    source = _source_of(correction, choice)
+    if source is None:
+        pair = correction.up_and_down_idx if choice.source == correction.name else None
+        return nominal if pair is None else replace(nominal, index=pair[0] if up else pair[1])
+    beyond = 0.0 if source.is_delta else 1.0
+    varied = _Lookup(source.key or correction.key, None, beyond, source.accepts)
+    if source.up_and_down_idx is None:  # a correction of its own has the value of one side
+        return varied if up or source.is_delta else nominal
+    first, second = source.up_and_down_idx
+    index = first if up or (second is None and source.is_delta) else second
+    return nominal if index is None else replace(varied, index=index)  # no such side is nominal
+
+
+def _from_file(
+    correction: Correction,
+    lookup: _Lookup,
+    digest: str,
+    arguments: list[Any],
+    length: int,
+    where: str,
+) -> Any:
+    """Value of the file for each object, or for each event."""
     try:
-        evaluator = open_correction(correction.file or "", correction.key or "", digest)
         flat, structure = _flatten(arguments)
-        values = evaluate(evaluator, flat, index, correction.out_of_range)
+        value = functools.partial(_looked_up, correction, digest)
+        if lookup.accepts is None:
+            values = value(lookup, flat)
+        else:
+            mask = _accepted(correction, digest, lookup, flat)
+            other = _Lookup(correction.key, correction.nominal_idx)
+            values = np.full(mask.shape, lookup.beyond)
+            values[mask] = value(lookup, _chosen(flat, mask))
+            if lookup.beyond and other.key is not None:  # a difference of 0 is nominal
+                values[~mask] = value(other, _chosen(flat, ~mask))
     except CorrectionError as error:
         error.add_note(f"Configured at {where}.")
         raise
     return _unflatten(values, structure, length)
+
+
+def _looked_up(correction: Correction, digest: str, lookup: _Lookup, flat: Sequence[Any]) -> Floats:
+    evaluator = open_correction(correction.file or "", lookup.key or "", digest)
+    index = lookup.index
+    if any(map(_is_place, flat)):  # the place of the index is among the inputs
+        flat, index = [lookup.index if _is_place(one) else one for one in flat], None
+    return evaluate(evaluator, flat, index, correction.out_of_range, lookup.beyond)
+
+
+def _accepted(
+    correction: Correction, digest: str, lookup: _Lookup, flat: Sequence[Any]
+) -> NDArray[np.bool_]:
+    """Which objects a source is for.
+
+    Raises
+    ------
+    CorrectionError
+        If an input that it names is none of the file's numbers.
+    """
+    evaluator = open_correction(correction.file or "", lookup.key or "", digest)
+    given = lookup.index is None or any(map(_is_place, flat))
+    names = [name for name, kind in evaluator.inputs if given or kind != "string"]
+    columns = {
+        name: one for name, one in zip(names, flat, strict=False) if isinstance(one, np.ndarray)
+    }
+    mask = np.ones(max(map(len, columns.values()), default=1), dtype=np.bool_)
+    for name, values in (lookup.accepts or {}).items():
+        if name not in columns:
+            hint = did_you_mean(name, columns)
+            raise CorrectionError(
+                f"correction {evaluator.key!r} of {evaluator.file}: `accepts` names {name!r}, "
+                f"which is no column that it reads. {hint}"
+            )
+        mask &= np.isin(columns[name], values)
+    return mask
+
+
+def _chosen(flat: Sequence[Any], mask: NDArray[np.bool_]) -> list[Any]:
+    return [one[mask] if isinstance(one, np.ndarray) and one.ndim else one for one in flat]
 
 
 def _is_place(argument: Any) -> bool:
@@ -125,21 +232,6 @@ def _function_for(correction: Correction, choice: Choice) -> Any:
                 down = source.up_function
             return (source.up_function if choice.direction == "up" else down) or nominal
     return nominal
-
-
-def _index_for(correction: Correction, choice: Choice) -> str | None:
-    pair: tuple[str, str | None] | None = None
-    if choice.source is not None and choice.source == correction.name:
-        pair = correction.up_and_down_idx
-    for source in correction.uncertainty_sources:
-        if choice.source is not None and source.name == choice.source:
-            pair = source.up_and_down_idx
-            if source.is_delta and pair is not None and pair[1] is None:
-                pair = (pair[0], pair[0])
-    if pair is None:
-        return correction.nominal_idx
-    given = pair[0] if choice.direction == "up" else pair[1]
-    return correction.nominal_idx if given is None else given  # a side not given is nominal
 
 
 def _flatten(arguments: Sequence[Any]) -> tuple[list[Any], Any]:

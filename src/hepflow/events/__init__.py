@@ -14,6 +14,7 @@ from hepflow.events.branches import (
     names_of,
 )
 from hepflow.events.kept_open import kept_open
+from hepflow.events.lists import Lists, columns_of, flat_like, numbers, packed, stacked
 from hepflow.events.open_file import (
     OpenFile,
     check_branches,
@@ -35,21 +36,27 @@ __all__ = [
     "EVENT_ID",
     "BranchMap",
     "Branches",
+    "Lists",
     "OpenFile",
     "behaviour",
     "branch_name",
     "branches_of",
     "build_events",
     "check_branches",
+    "columns_of",
+    "flat_like",
     "index_target",
     "kept_open",
     "merge_branches",
     "name_in_file",
     "names_of",
+    "numbers",
     "open_tree",
+    "packed",
     "present_branches",
     "read_events",
     "replace_object",
+    "stacked",
     "sum_of_runs",
     "with_behaviour",
 ]

@@ -72,6 +72,9 @@ class Columns(Protocol):
     def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
         """Awkward arrays of an entry range, by name."""
 
+    def title(self, name: str) -> str:
+        """What the file says about a branch; "" where it says nothing."""
+
     def runs_sum(self) -> float | None:
         """Sum of generator weights that the file's Runs tree holds."""
 
@@ -104,6 +107,10 @@ class OpenFile:
         if not self.branch_map:
             return self.columns.names
         return wanted_names(self.columns.names, self.branch_map)
+
+    def title(self, name: str) -> str:
+        """What the file says about a branch, given by its wanted name; "" where it says nothing."""
+        return self.columns.title(name_in_file(name, self.branch_map))
 
     @functools.cached_property
     def runs_sum(self) -> float | None:

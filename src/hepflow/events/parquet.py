@@ -70,6 +70,10 @@ class ParquetColumns:
         values = found if leaf.member is None else found[leaf.member]
         return _without_options(values, self.filename, name)
 
+    def title(self, name: str) -> str:  # noqa: ARG002 - as of the other formats
+        """Nothing: columns have no titles here."""
+        return ""
+
     def runs_sum(self) -> float | None:
         """None: a Parquet file has no Runs tree."""
         return None

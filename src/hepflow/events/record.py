@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hepflow.events.branches import EVENT, Branches, branch_name
+from hepflow.events.lists import columns_of, record_parameters
 
 
 @functools.cache
@@ -90,4 +91,14 @@ def replace_object(events: Any, name: str, value: Any) -> Any:
     """The same events with one object replaced; the original stays as it is."""
     import awkward as ak
 
+    layout, new = ak.to_layout(events), ak.to_layout(value)
+    if not layout.is_tuple and layout.fields and len(new) == len(layout):
+        columns = columns_of(layout) | {name: new}
+        record = ak.contents.RecordArray(
+            list(columns.values()),
+            list(columns),
+            length=len(layout),
+            parameters=record_parameters(layout),
+        )
+        return ak.Array(record, behavior=events.behavior)
     return ak.with_field(events, value, name)

@@ -45,6 +45,10 @@ class TreeColumns:
         )
         return {name: arrays[name] for name in names}
 
+    def title(self, name: str) -> str:
+        """Title of a branch; one that only repeats its name and type says nothing."""
+        return str(self.tree[name].title or "")
+
     def runs_sum(self) -> float | None:
         """Sum of weights of the Runs tree beside it."""
         return sum_of_runs(self.tree.file.root_directory)
@@ -84,6 +88,13 @@ class NtupleColumns:
         if path is not None:
             return self.ntuple[path].array(entry_start=start, entry_stop=stop)
         return ak.num(self.ntuple[self.counters[name]].array(entry_start=start, entry_stop=stop))
+
+    def title(self, name: str) -> str:
+        """Description of a field."""
+        path = self.fields.get(name, "").split(".")[0]
+        records = self.ntuple.header.field_records
+        found = (one.field_desc for one in records if one.field_name == path and one.field_desc)
+        return str(next(found, ""))
 
     def runs_sum(self) -> float | None:
         """Sum of weights of the Runs RNTuple beside it."""

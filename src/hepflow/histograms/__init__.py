@@ -1,6 +1,11 @@
 """Fill histograms, keep them, and write them for others."""
 
-from hepflow.histograms.cutflows import CutflowTable, cutflow_table, write_cutflows
+from hepflow.histograms.cutflows import (
+    CutflowTable,
+    cutflow_latex,
+    cutflow_table,
+    write_cutflows,
+)
 from hepflow.histograms.files import (
     LOSSLESS_FILE,
     ROOT_FILE,
@@ -31,6 +36,7 @@ __all__ = [
     "Rows",
     "Step",
     "Values",
+    "cutflow_latex",
     "cutflow_table",
     "empty_rows",
     "fill_block",

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from hepflow.errors import MissingArtifact, StorageError
+from hepflow.histograms.raw import cutflow_columns, cutflow_of
 from hepflow.histograms.root_file import write_root
-from hepflow.records import Axis, Block, Cutflow, HistogramSet, Ledger
+from hepflow.records import Axis, Block, HistogramSet, Ledger
 from hepflow.remote import identity, is_remote
 from hepflow.storage import atomic_writer, open_zip, parse_json
 
@@ -47,10 +48,7 @@ def write_lossless(histograms: HistogramSet, path: Path) -> Path:
         "format": FORMAT,
         "axes": [[list(k), a.name, a.label, list(a.edges)] for k, a in histograms.axes.items()],
         "blocks": [[list(k), list(b.variations)] for k, b in histograms.blocks.items()],
-        "cutflows": [
-            [list(k), list(f.names), f.counts.tolist(), f.sumw.tolist(), f.sumw2.tolist()]
-            for k, f in histograms.cutflows.items()
-        ],
+        "cutflows": [[list(k), *cutflow_columns(f)] for k, f in histograms.cutflows.items()],
         "data_processes": sorted(histograms.data_processes),
         "luminosity": dict(histograms.luminosity),
         "ledger": _without_secrets(histograms.ledger.to_json()),
@@ -61,7 +59,7 @@ def write_lossless(histograms: HistogramSet, path: Path) -> Path:
         atomic_writer(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
     ):
-        archive.writestr(_fixed(_META), json.dumps(meta))
+        archive.writestr(_fixed(_META), json.dumps(meta, default=np.ndarray.tolist))
         for channel, observable in histograms.axes:
             name = f"{channel}__{observable}"
             uhi.io.zip.write(archive, name, histograms.hist(channel, observable))
@@ -119,10 +117,7 @@ def _assembled(
     return HistogramSet(
         axes=axes,
         blocks={tuple(k): _block_of(full[k[0], k[1]], k[2], names) for k, names in meta["blocks"]},
-        cutflows={
-            tuple(k): Cutflow(tuple(names), np.array(counts), np.array(w), np.array(w2))
-            for k, names, counts, w, w2 in meta["cutflows"]
-        },
+        cutflows={tuple(key): cutflow_of(*rest) for key, *rest in meta["cutflows"]},
         data_processes=frozenset(meta["data_processes"]),
         luminosity=meta["luminosity"],
         ledger=Ledger.from_json(meta["ledger"]),

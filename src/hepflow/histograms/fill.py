@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.errors import UserFunctionError
-from hepflow.records.histograms import Axis, Block, Cutflow
+from hepflow.records import Axis, Block, Cutflow
 
 Floats = NDArray[np.float64]
 
@@ -195,6 +195,15 @@ class Step:
     name: str
     weights: Floats  # of the events that passed, shape (n_passed,)
     owners: Owners  # of these events
+    # position of each event's variation, not decreasing; None where all are of the first one
+    shift: NDArray[np.intp] | None = None
+
+    def of_shift(self, position: int) -> Step:
+        """The same for the events of one variation."""
+        if self.shift is None:
+            return self
+        chosen = slice(*np.searchsorted(self.shift, [position, position + 1]))
+        return Step(self.name, self.weights[chosen], self.owners.select(chosen))
 
 
 def fill_cutflow(steps: Sequence[Step]) -> list[Cutflow]:

@@ -6,9 +6,11 @@ from hepflow.keys.hashing import CannotFingerprint, fingerprint, stable_hash
 from hepflow.keys.key import FORMAT_VERSION, Key, changed_parts
 from hepflow.keys.modules import is_user_module, library_version
 from hepflow.keys.stage import describe_function, make_key
+from hepflow.keys.values import AsRead
 
 __all__ = [
     "FORMAT_VERSION",
+    "AsRead",
     "CannotFingerprint",
     "Key",
     "changed_parts",

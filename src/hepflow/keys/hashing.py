@@ -89,8 +89,8 @@ def stable_hash(obj: Any) -> str:
     """Hash plain containers, dataclasses, pydantic models, arrays, paths, enums and functions.
 
     The order of the entries of a mapping or a set does not count, but for mappings that a
-    function, a class or an object of the user holds; a float counts with all its digits;
-    functions count as in `fingerprint`.
+    function, a class or an object of the user holds, and those within `AsRead`; a float counts
+    with all its digits; functions count as in `fingerprint`.
 
     Returns
     -------

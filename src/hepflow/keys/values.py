@@ -7,6 +7,7 @@ import enum
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Self
 
@@ -14,6 +15,16 @@ import numpy as np
 
 # Plain values that repr gives completely, floats with every digit.
 _SHOWN = {bool, int, float, complex, range, slice, type(None), type(...), type(NotImplemented)}
+
+
+@dataclass(frozen=True, slots=True)
+class AsRead:
+    """A value that the user's code is handed as it is: code may loop over its mappings.
+
+    Within it the order of a mapping counts, as in what code reads by itself.
+    """
+
+    value: Any
 
 
 class NoStableHash(Exception):
@@ -104,6 +115,9 @@ class Values:
             self.piece(type(obj).__name__, repr(obj))
         elif type(obj) in {str, bytes, bytearray}:
             self.piece(type(obj).__name__, obj)
+        elif isinstance(obj, AsRead):
+            with self.ordering(counts=True):
+                self.add(obj.value, where)
         elif isinstance(obj, enum.Enum):
             self.add_class(type(obj), where)
             self.piece("member", obj.name)

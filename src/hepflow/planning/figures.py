@@ -80,7 +80,7 @@ def _number(analysis: Analysis) -> int:
     """How many figures there will be."""
     channels = analysis.spec.channels
     of_fit = 2 * len(channels) + 3 if analysis.config.general.run_statistics else 0
-    return sum(len(one.observables) for one in channels) + of_fit
+    return len(analysis.spec.axes()) + of_fit
 
 
 def _status(todo: int, total: int, *, unsure: bool) -> Status:

@@ -14,6 +14,7 @@ from hepflow.events.root import TreeColumns
 from hepflow.records import Dataset
 from hepflow.remote import is_remote
 from hepflow.skimming import SkimSpec
+from hepflow.skimming.theory import branches_of_theory
 
 _INFLATED = 3.0  # bytes in memory for one on disk, where a file does not tell
 
@@ -57,6 +58,8 @@ def _volume(spec: SkimSpec, dataset: Dataset, path: str, tree: str) -> Volume | 
     kept = spec.kept_branches(dataset)
     wanted = [*names_of(kept), *names_of(spec.selection_branches(kept))]
     wanted += [f"n{collection}" for collection in kept]
+    theory = branches_of_theory(spec.theory_of(dataset))
+    wanted += [*theory, *(f"n{name}" for name in theory)]
     names = {name_in_file(name, dataset.branch_map) for name in wanted}
     sizes = _sizes(file.columns, names)
     whole = Path(path).stat().st_size / entries

@@ -49,6 +49,7 @@ RIGHT = 0.985  # end of the legend, clear of the ticks
 EXPECTED = 0.1  # events from which an empty bin tells something
 HIGHEST = 0.3  # fraction of the height that is left to the content at least
 HATCH: dict[str, Any] = {"hatch": "//////", "edgecolor": BAND_COLOUR, "linewidth": 0.0}
+CUT: dict[str, Any] = {"color": REMARK_COLOUR, "lw": 1.6, "ls": (0, (4, 2)), "zorder": 4}
 POINTS: dict[str, Any] = {"fmt": "o", "color": "black", "markersize": 5.0, "elinewidth": 1.3}
 
 
@@ -84,8 +85,22 @@ def draw_stack(numbers: StackNumbers, spec: PlottingSpec, *, remarks: Sequence[s
         lowest.set_xlabel(numbers.label)
         axes.set_ylabel(events_label(numbers.edges, numbers.label))
         axes.yaxis.set_label_coords(-0.125, 1.0)
-        _make_room(figure, axes, numbers, spec, remarks)
+        blocks = _make_room(figure, axes, numbers, spec, remarks)
+        _mark_thresholds(axes, lowest, numbers, blocks)
     return figure
+
+
+def _mark_thresholds(
+    axes: Axes, lowest: Axes, numbers: StackNumbers, blocks: Sequence[Rectangle]
+) -> None:
+    """Draw a line where the cut is that is left out, below legend and texts."""
+    edges = numbers.edges
+    for x in numbers.thresholds:
+        place = (x - edges[0]) / (edges[-1] - edges[0])
+        over = [one.bottom for one in blocks if one.left <= place <= one.right]
+        axes.axvline(x, ymax=min([0.95, *over]), **CUT)
+        if lowest is not axes:
+            lowest.axvline(x, **CUT)
 
 
 def _draw_content(axes: Axes, numbers: StackNumbers, spec: PlottingSpec) -> None:
@@ -204,8 +219,14 @@ def _make_room(
     numbers: StackNumbers,
     spec: PlottingSpec,
     remarks: Sequence[str],
-) -> None:
-    """Write legend and texts, then lift the axis so that nothing is drawn behind them."""
+) -> tuple[Rectangle, Rectangle]:
+    """Write legend and texts, then lift the axis so that nothing is drawn behind them.
+
+    Returns
+    -------
+    tuple of Rectangle
+        Where legend and texts are.
+    """
     left = _texts(axes, numbers, spec, remarks)
     legend = _legend(axes)
     block = _extent(figure, axes, legend)
@@ -225,6 +246,7 @@ def _make_room(
         bottom,
         top_of_axis(highest, numbers.edges, (block, text), bottom, log=spec.log_scale),
     )
+    return block, text
 
 
 def _bottom(numbers: StackNumbers) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.plotting.spec import NormalisationSource, PlottingSpec
+from hepflow.plotting.style import pretty
 from hepflow.records import Axis, HistogramSet, blind_bins, blind_ranges
 from hepflow.records.prediction import ChannelPrediction, Floats
 
@@ -38,6 +39,7 @@ class StackNumbers:
     lines: Mapping[str, Floats]  # signals that are not in the stack, by process
     data: Floats | None  # observed events, shape (n_bins,)
     title: str = ""  # what kind of prediction: "Pre-fit"
+    thresholds: tuple[float, ...] = ()  # where the cut is that is left out, marked on the axis
     # `poisson_interval` of data; computed here, so that who only draws need not import scipy
     interval: tuple[Floats, Floats] | None = field(init=False, default=None)
 
@@ -164,6 +166,7 @@ def stack_numbers(
         return (template.folded() if spec.fold_overflow else template).values
 
     axis = histograms.axes[channel, observable]
+    left_out = spec.left_out.get((channel, observable))
     yields = {name: float(values([name]).sum()) for name in stacked}
     total = histograms.total(channel, observable, stacked)
     nominal = values(stacked)
@@ -184,7 +187,25 @@ def stack_numbers(
         band=uncertainty_band(variance, shifts),
         lines={name: values([name]) for name in lines},
         data=_seen(values(observed), axis, channel, spec) if observed else None,
+        title=_title(histograms, channel, observable, spec),
+        thresholds=left_out.thresholds if left_out else (),
     )
+
+
+def _title(histograms: HistogramSet, channel: str, observable: str, spec: PlottingSpec) -> str:
+    """Say which cut is left out, and what other histograms of the channel have beyond this."""
+    left_out = spec.left_out.get((channel, observable))
+    if left_out is None:
+        return ""
+    here = set(histograms.processes(channel, observable)) | histograms.data_processes
+    others = histograms.observables(channel)
+    there = dict.fromkeys(p for one in others for p in histograms.processes(channel, one))
+    absent = [spec.labels.get(name, pretty(name)) for name in there if name not in here]
+    lacks = [f"without {', '.join(absent)}"] if absent else []
+    most = max(len(histograms.variations(channel, one)) for one in others)
+    if most > len(histograms.variations(channel, observable)):
+        lacks.append("band without variations")
+    return f"All cuts but {pretty(left_out.cut)}" + (f" ({'; '.join(lacks)})" if lacks else "")
 
 
 def _seen(data: Floats, axis: Axis, channel: str, spec: PlottingSpec) -> Floats:

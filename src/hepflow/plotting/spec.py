@@ -24,10 +24,18 @@ class NormalisationSource:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """The cut that the events of a histogram need not pass."""
+
+    cut: str
+    thresholds: tuple[float, ...] = ()  # where it is, in the unit of the axis
+
+
+@dataclass(frozen=True, slots=True)
 class PlottingSpec:
     """Everything that figures depend on, besides the numbers in them."""
 
-    processes: tuple[str, ...] = ()  # simulated, as configured; their order fixes the colours
+    processes: tuple[str, ...] = ()  # expected, as configured; their order fixes the colours
     signals: tuple[str, ...] = ()  # drawn as lines, not in the stack
     order: tuple[str, ...] = ()  # from the bottom of the stack; the others follow by yield
     colors: Mapping[str, str] = field(default_factory=dict)  # by process
@@ -44,6 +52,8 @@ class PlottingSpec:
     luminosity: float | None = None  # [1/pb], all years
     energy: float = 13.0  # centre of mass [TeV]
     blind: tuple[Blinded, ...] = ()  # regions whose data are not shown
+    left_out: Mapping[tuple[str, str], LeftOut] = field(default_factory=dict)
+    # by channel and observable, of histograms without one of the cuts
     formats: tuple[str, ...] = ("pdf", "png")
     dpi: int = 150  # of PNG
 
@@ -62,6 +72,7 @@ class PlottingSpec:
         look = config.plotting
         data = {e.process or e.name for e in config.datasets.datasets if e.is_data}
         names = dict.fromkeys(e.process or e.name for e in config.datasets.datasets)
+        names |= dict.fromkeys(e.process for e in config.estimates)
         return cls(
             processes=tuple(name for name in names if name not in data),
             signals=_signals(config),
@@ -80,9 +91,20 @@ class PlottingSpec:
             luminosity=_luminosity(config),
             energy=look.center_of_mass_energy,
             blind=blinded_regions(config),
+            left_out=_left_out(config),
             formats=tuple(look.formats),
             dpi=look.dpi,
         )
+
+
+def _left_out(config: Config) -> dict[tuple[str, str], LeftOut]:
+    baseline = config.baseline_selection
+    common = baseline.n_minus_1 if baseline else []
+    return {
+        (channel.name, one.observable): LeftOut(one.cut, tuple(one.thresholds))
+        for channel in config.channels
+        for one in (*common, *(channel.selection.n_minus_1 if channel.selection else ()))
+    }
 
 
 def _luminosity(config: Config) -> float:

@@ -2,11 +2,11 @@
 
 from hepflow.records.accounts import Account, Reason, percent
 from hepflow.records.blinded import Blinded, blind_bins, blind_ranges, is_blind, unseen
+from hepflow.records.cutflow import Cutflow
 from hepflow.records.dataset import Dataset, FileInfo, WorkItem
 from hepflow.records.histograms import (
     Axis,
     Block,
-    Cutflow,
     HistogramSet,
     RawHistograms,
     Template,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hepflow.records.cutflow import Cutflow
+from hepflow.records.kept_yield import KeptYield
 from hepflow.records.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -142,31 +144,6 @@ class Block:
         return Block(self.variations, self.sumw * factor, self.sumw2 * factor**2)
 
 
-@dataclass(frozen=True)
-class Cutflow:
-    """Events after each cut, cumulative, of one dataset or process in one channel."""
-
-    names: tuple[str, ...]
-    counts: NDArray[np.int64]  # events, shape (n_cuts,)
-    sumw: Floats  # nominal weights, shape (n_cuts,)
-    sumw2: Floats
-
-    def __add__(self, other: Cutflow) -> Cutflow:
-        """Sum of two cutflows of the same cuts."""
-        if self.names != other.names:
-            raise ValueError(f"cutflows of different cuts: {self.names} and {other.names}")
-        return Cutflow(
-            self.names,
-            self.counts + other.counts,
-            self.sumw + other.sumw,
-            self.sumw2 + other.sumw2,
-        )
-
-    def scaled(self, factor: float) -> Cutflow:
-        """Weights times `factor`; counts stay."""
-        return replace(self, sumw=self.sumw * factor, sumw2=self.sumw2 * factor**2)
-
-
 AxisKey = tuple[str, str]  # (channel, observable)
 BlockKey = tuple[str, str, str]  # (channel, observable, dataset or process)
 CutflowKey = tuple[str, str]  # (channel, dataset or process)
@@ -200,6 +177,7 @@ class RawHistograms:
     blocks: Mapping[BlockKey, Block] = field(default_factory=dict)  # by dataset key
     cutflows: Mapping[CutflowKey, Cutflow] = field(default_factory=dict)  # by dataset key
     ledger: Ledger = field(default_factory=Ledger)
+    yields: Mapping[str, KeptYield] = field(default_factory=dict)  # by dataset key, where asked for
 
     def __add__(self, other: RawHistograms) -> RawHistograms:
         """Sum of disjoint parts; a part that both hold would count twice and is an error."""
@@ -211,15 +189,17 @@ class RawHistograms:
             merge_sums(self.blocks, other.blocks),
             merge_sums(self.cutflows, other.cutflows),
             self.ledger + other.ledger,
+            merge_sums(self.yields, other.yields),
         )
 
     def of_channel(self, channel: str) -> RawHistograms:
-        """Only what belongs to one channel; the ledger is that of all."""
+        """Only what belongs to one channel; the ledger and the yields are those of all."""
         return RawHistograms(
             {key: axis for key, axis in self.axes.items() if key[0] == channel},
             {key: block for key, block in self.blocks.items() if key[0] == channel},
             {key: flow for key, flow in self.cutflows.items() if key[0] == channel},
             self.ledger,
+            self.yields,
         )
 
 
@@ -233,13 +213,17 @@ def merge_raw(parts: Sequence[RawHistograms], axes: Mapping[AxisKey, Axis]) -> R
     """
     blocks: dict[BlockKey, Block] = {}
     cutflows: dict[CutflowKey, Cutflow] = {}
+    yields: dict[str, KeptYield] = {}
     for part in parts:
         axes = merge_axes(axes, part.axes)
+        for dataset, kept in part.yields.items():
+            yields[dataset] = yields[dataset] + kept if dataset in yields else kept
         for key, block in part.blocks.items():
             blocks[key] = blocks[key] + block if key in blocks else block
         for place, flow in part.cutflows.items():
             cutflows[place] = cutflows[place] + flow if place in cutflows else flow
-    return RawHistograms(axes, blocks, cutflows, Ledger.merged([part.ledger for part in parts]))
+    ledger = Ledger.merged([part.ledger for part in parts])
+    return RawHistograms(axes, blocks, cutflows, ledger, yields)
 
 
 @dataclass(frozen=True)

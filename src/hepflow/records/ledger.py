@@ -10,6 +10,7 @@ from typing import Any
 
 from hepflow.records.accounts import Account, account_of
 from hepflow.records.parts import ItemKey, Loss, PartCounts
+from hepflow.records.theory import MemberTotals, from_plain, without_weights
 
 
 def losses_in(fileset: Mapping[str, Any]) -> tuple[Loss, ...]:
@@ -192,6 +193,42 @@ class Ledger:
             sum_signs=math.fsum(part.sum_signs for part in parts),
         )
 
+    def member_totals(self, dataset: str, source: str, weight_mode: str) -> MemberTotals:
+        """Sums of theory weights over all events of the processed parts of a dataset.
+
+        Events without weights of a set count with their generator weight: they read as nominal.
+
+        Returns
+        -------
+        mapping
+            Set of members -> total of each member.
+        """
+        parts = self._by_dataset.get(dataset, ())
+        mine = [
+            (part, next((one for one in part.theory if one[0] == source), None)) for part in parts
+        ]
+        signs = weight_mode == "sign"
+        lengths = {one[1]: len(one[2]) for _, one in mine if one is not None and one[1]}
+        columns: dict[str, list[tuple[float, ...]]] = {name: [] for name in lengths}
+        for part, one in mine:
+            plain = part.sum_signs if signs else part.sum_weights
+            for name, length in lengths.items():
+                own = one is not None and one[1] == name
+                sums = (one[3] if signs else one[2]) if own and one is not None else ()
+                columns[name].append(sums if own else (plain,) * length)
+        return {
+            name: tuple(math.fsum(column) for column in zip(*rows, strict=True))
+            for name, rows in columns.items()
+        }
+
+    def without_theory(self) -> dict[str, tuple[str, ...]]:
+        """Sources of theory weights -> datasets with events that do not have them, sorted."""
+        found: dict[str, set[str]] = {}
+        for part in self.parts.values():
+            for source in without_weights(part.theory) if part.nevts else ():
+                found.setdefault(source, set()).add(part.dataset)
+        return {source: tuple(sorted(datasets)) for source, datasets in sorted(found.items())}
+
     def accounts(self) -> tuple[Account, ...]:
         """Account of each dataset of which anything is known, sorted by key."""
         known = (self._by_dataset, self._lost_by_dataset, self.file_events, self.files_expected)
@@ -250,7 +287,12 @@ class Ledger:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Ledger:
         """Inverse of `to_json`."""
-        parts = (PartCounts(**part) for part in data["parts"])
+        parts = (
+            PartCounts(**{**part, "theory": from_plain(part["theory"])})
+            if part.get("theory")
+            else PartCounts(**part)
+            for part in data["parts"]
+        )
         return cls(
             parts={part.item_key: part for part in parts},
             losses=tuple(Loss(**loss) for loss in data["losses"]),
@@ -263,4 +305,7 @@ class Ledger:
 
 def _plain(one: PartCounts | Loss) -> dict[str, Any]:
     """Fields as a dict; there may be a million, and `asdict` would look into every value."""
-    return {name: getattr(one, name) for name in one.__slots__}
+    fields = {name: getattr(one, name) for name in one.__slots__}
+    if not fields.get("theory", True):
+        del fields["theory"]  # nothing to say in most analyses
+    return fields

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hepflow.records.theory import MemberSums
+
 ItemKey = tuple[str, str, int, int]  # dataset, file, first entry, entry after the last one
 
 
@@ -19,6 +21,7 @@ class PartCounts:
     sum_weights: float  # generator weights of all events read (data: events)
     sum_signs: float  # signs of the generator weights of all events read
     repeated: int = 0  # events of data that are left out, as another part has them
+    theory: tuple[MemberSums, ...] = ()  # of each source of theory weights
 
     @property
     def item_key(self) -> ItemKey:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hepflow.records.theory import TheoryRule
+
 Direction = Literal["nominal", "up", "down"]
 Kind = Literal["nominal", "weight", "object"]
-SourceKind = Literal["weight", "object", "normalisation", "sample"]
+SourceKind = Literal["weight", "object", "normalisation", "sample", "theory"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,6 +48,8 @@ class Source:
     sizes: Mapping[str, float] = field(default_factory=dict, hash=False)
     # relative size by key of a nominal dataset; of a normalisation source only
     size: float | None = None  # the size that all datasets of the processes share; else templates
+    theory: TheoryRule | None = None  # of a source of theory weights
+    keeps: tuple[str, ...] = ()  # nominal datasets whose yield its members keep, by key
 
     @property
     def makes_templates(self) -> bool:

@@ -48,14 +48,15 @@ def write_file(path: Path, events: EventColumns, *, data: bool) -> None:
             temporary, compression=uproot.ZLIB(1), uuid_function=lambda: identifier
         ) as file,
     ):
-        _write_tree(file, "Events", plain_branches(events, data=data), jagged)
-        _write_tree(file, "Runs", _runs(events, data=data), {})
-        _write_tree(file, "LuminosityBlocks", _blocks(events), {})
+        write_tree(file, "Events", plain_branches(events, data=data), jagged)
+        write_tree(file, "Runs", _runs(events, data=data), {})
+        write_tree(file, "LuminosityBlocks", _blocks(events), {})
 
 
-def _write_tree(
+def write_tree(
     file: Any, name: str, plain: Mapping[str, Column], jagged: Mapping[str, Jagged]
 ) -> None:
+    """Add a tree with these branches to an open file."""
     types: dict[str, Any] = {key: values.dtype for key, values in plain.items()}
     types |= {key: _type(part) for key, part in jagged.items()}
     tree = file.mktree(name, types)

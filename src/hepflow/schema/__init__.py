@@ -7,11 +7,13 @@ from hepflow.schema.channels import (
     GhostObservable,
     GoodObjectMask,
     GoodObjectMasks,
+    NMinusOne,
     Observable,
     Selection,
 )
 from hepflow.schema.config import Config
 from hepflow.schema.datasets import DatasetEntry, Datasets
+from hepflow.schema.estimates import Estimate, Transfer
 from hepflow.schema.execution import Execution
 from hepflow.schema.general import General
 from hepflow.schema.overrides import load_config_with_restricted_cli
@@ -27,12 +29,14 @@ __all__ = [
     "Cut",
     "DatasetEntry",
     "Datasets",
+    "Estimate",
     "Execution",
     "Functor",
     "General",
     "GhostObservable",
     "GoodObjectMask",
     "GoodObjectMasks",
+    "NMinusOne",
     "NormFactor",
     "Observable",
     "Plotting",
@@ -42,6 +46,7 @@ __all__ = [
     "Skimming",
     "Statistics",
     "Systematic",
+    "Transfer",
     "UncertaintySource",
     "load_config_with_restricted_cli",
 ]

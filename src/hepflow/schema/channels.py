@@ -7,13 +7,38 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from hepflow.schema.base import Functor, Section
-from hepflow.schema.fields import Binning, Columns, Function, Name, Names
+from hepflow.schema.fields import Binning, Columns, Flag, Function, Name, Names, Number, Text
 
 
 class Cut(Functor):
     """One named requirement; the function returns a mask."""
 
     name: Name = Field(description="Name in the cutflow")
+
+
+N_MINUS_1 = "n_minus_1_"  # before the name of such a histogram
+
+
+class NMinusOne(Functor):
+    """A histogram of the events that pass all named cuts but one; it does not enter the fit."""
+
+    cut: Text = Field(
+        description="Named cut, or requirement of a PackedSelection, that is not required"
+    )
+    name: Name | None = Field(
+        None, description="Observable is called n_minus_1_<name>; default the cut"
+    )
+    binning: Binning = Field(description='"low,high,nbins" or edges, in the unit of the label')
+    label: str = Field("", description="Axis title with unit; default the cut")
+    thresholds: list[Number] = Field(
+        default_factory=list, description="Where the cut is, for the figure, in the label's unit"
+    )
+    variations: Flag = Field(False, description="Fill all variations, not only nominal")
+
+    @property
+    def observable(self) -> str:
+        """Name of the observable."""
+        return f"{N_MINUS_1}{self.name or self.cut}"
 
 
 class Selection(Section):
@@ -25,6 +50,9 @@ class Selection(Section):
     use: Columns = Field(default_factory=list, description="Columns of the function")
     cuts: list[Cut] = Field(
         default_factory=list, description="Named cuts, all required, instead of a function"
+    )
+    n_minus_1: list[NMinusOne] = Field(
+        default_factory=list, description="Histograms without one of the cuts"
     )
 
 
@@ -49,6 +77,9 @@ class Channel(Section):
     selection: Selection | None = Field(None, description="Default: all events of the baseline")
     observables: list[Observable] = Field(min_length=1, description="What is histogrammed")
     fit_observable: str = Field(description="Observable whose histogram enters the fit")
+    cutflow_variations: Flag = Field(
+        False, description="Count the cutflow of every variation, not only of nominal"
+    )
 
 
 class GoodObjectMask(Functor):

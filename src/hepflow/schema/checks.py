@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from hepflow.errors import Problem
 from hepflow.schema import (
+    checks_cuts,
     checks_datasets,
+    checks_estimates,
     checks_names,
     checks_parts,
     checks_samples,
@@ -31,10 +33,14 @@ CHECKS: tuple[Check, ...] = (
     checks_names.known_processes,
     checks_names.known_channels,
     checks_parts.selections_complete,
+    checks_cuts.n_minus_1_sensible,
     checks_parts.ghosts_sensible,
     checks_sources.corrections_complete,
     checks_sources.systematics_complete,
     checks_samples.samples_complete,
+    checks_estimates.estimates_sensible,
+    checks_estimates.estimates_usable,
+    checks_estimates.sources_of_estimates,
     checks_parts.norm_factors_sensible,
     checks_parts.executors_sensible,
     checks_parts.switches_sensible,

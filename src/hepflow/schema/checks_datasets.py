@@ -24,7 +24,7 @@ _ONLY_SIMULATION: Mapping[str, Any] = {
     "weight_branch": None,
     "sumw_source": "auto",
 }
-_OWN = ("year", "k_factor", "filter_efficiency")  # what a slice may say instead of its dataset
+_OWN = ("year", "k_factor", "filter_efficiency", "keep")  # a slice may have its own
 _ONLY_DATA: Mapping[str, Any] = {"lumi_mask": None, "duplicates": None}
 
 
@@ -49,6 +49,12 @@ def data_processes(tree: Tree) -> set[str]:
     return {process_of(one) for _, one in entries(tree, "datasets", "datasets") if is_data(one)}
 
 
+def dataset_names(tree: Tree, *, data_only: bool = False) -> set[str]:
+    """Names of all datasets, or of those of collision data."""
+    rows = (one for _, one in entries(tree, "datasets", "datasets"))
+    return {str(one.get("name")) for one in rows if is_data(one) or not data_only}
+
+
 def datasets_complete(tree: Tree) -> Problems:
     """A dataset has files, simulation a cross-section, data none."""
     for i, one in entries(tree, "datasets", "datasets"):
@@ -61,7 +67,7 @@ def datasets_complete(tree: Tree) -> Problems:
             yield from _files_given(part, path, ("directory", "files"))
             yield from _cross_sections({**part, "is_data": is_data(one)}, path, sliced=False)
             if is_data(one):
-                unused = dict.fromkeys(_OWN[1:])
+                unused = dict.fromkeys(_OWN[1:3])
                 yield from no_effect(part, path, unused, "for data, whose weight is 1")
         yield from _said_by_all(one, where)
         if is_data(one):
@@ -110,7 +116,7 @@ def _cross_sections(one: Mapping[str, Any], where: str, sliced: bool) -> Problem
 def _said_by_all(one: Mapping[str, Any], where: str) -> Problems:
     """What each slice says for itself has no effect in the dataset."""
     parts = [part for _, part in entries(one, "slices")]
-    for name, default in zip(_OWN, (None, 1.0, 1.0), strict=True):
+    for name, default in zip(_OWN, (None, 1.0, 1.0, None), strict=True):
         if parts and all(given(part.get(name)) for part in parts):
             for key in (name, f"{name}s"):
                 yield from no_effect(one, where, {key: default}, "where each slice has its own")

@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hepflow.errors import Problem, did_you_mean
-from hepflow.schema.checks_datasets import data_processes, processes_of, years_of
+from hepflow.schema.checks_datasets import (
+    data_processes,
+    dataset_names,
+    processes_of,
+    years_of,
+)
+from hepflow.schema.checks_estimates import estimated_processes, transfer_name
 from hepflow.schema.tree import Problems, Rows, Tree, by_year, entries, given, section, texts
 
 
@@ -64,6 +70,12 @@ def _parameters(tree: Tree) -> Iterator[tuple[str, str | None, Any]]:
         yield f"{path}.name", year, one.get("name")
     for i, one in entries(tree, "statistics", "norm_factors"):
         yield f"statistics.norm_factors[{i}].name", None, one.get("name")
+    factors: set[str] = set()
+    for i, one in entries(tree, "estimates"):
+        name = transfer_name(one)
+        if name is not None and name not in factors:  # channels may share one
+            factors.add(name)
+            yield f"estimates[{i}].transfer.name", None, name
 
 
 def _sources(tree: Tree) -> Iterator[tuple[str, str | None, Mapping[str, Any]]]:
@@ -90,9 +102,16 @@ def _of_years(
                     yield f"{path}.name", None, name
 
 
-_ALIKE = ("type", "channels", "symmetrise", "correlation")
+_ALIKE = (
+    *("type", "channels", "symmetrise", "correlation"),
+    *("members", "combine", "normalisation_only"),
+)
 _ALIKE_SOURCE = ("symmetrise", "correlation", "varies_with")
-_UNSAID = {"symmetrise": False, "correlation": "correlated"}  # what a field says by default
+_UNSAID = {
+    "symmetrise": False,
+    "correlation": "correlated",
+    "normalisation_only": False,
+}  # what a field says by default
 
 
 def same_in_all_years(tree: Tree) -> Problems:
@@ -163,7 +182,7 @@ def _process_lists(tree: Tree) -> Iterator[tuple[str, Any, bool]]:
     for name in ("process_order", "signal_processes"):
         yield f"plotting.{name}", section(tree, "plotting").get(name), name == "process_order"
     for path, _, one in by_year(tree, "corrections"):
-        yield f"{path}.applies_to", one.get("applies_to"), False
+        yield f"{path}.applies_to", one.get("applies_to"), one.get("type") == "object"
     for path, _, one in by_year(tree, "systematics"):
         yield f"{path}.processes", one.get("processes"), False
     for i, one in entries(tree, "statistics", "norm_factors"):
@@ -172,15 +191,19 @@ def _process_lists(tree: Tree) -> Iterator[tuple[str, Any, bool]]:
 
 def known_processes(tree: Tree) -> Problems:
     """Processes that other sections name exist, and are simulation where that is needed."""
-    known, data = processes_of(tree), data_processes(tree)
-    if not known:
+    of_datasets, data = processes_of(tree), data_processes(tree)
+    known = of_datasets | estimated_processes(tree)
+    if not of_datasets:
         return
     for where, names, data_too in _process_lists(tree):
+        corrected = where.endswith("applies_to")
+        here = of_datasets | dataset_names(tree) if corrected else known
+        collisions = data | dataset_names(tree, data_only=True) if corrected else data
         for j, name in texts(names):
-            if name not in known:
-                hint = did_you_mean(name, known)
+            if name not in here:
+                hint = did_you_mean(name, here)
                 yield Problem(f"{where}[{j}]", f"there is no process {name!r}.", hint)
-            elif name in data and not data_too:
+            elif name in collisions and not data_too:
                 message = f"{name!r} is collision data; only simulation can stand here."
                 yield Problem(f"{where}[{j}]", message)
     for section_name in ("process_colors", "process_labels"):
@@ -262,7 +285,8 @@ def _columns(tree: Tree) -> Iterator[tuple[str, str]]:
                 if name:
                     yield f"{where}.{field}[{j}]", name
         moved = ("propagate_to_met",) if one.get("type") == "object" else ()
-        for field in ("target", *moved):
+        of_smearing = ("generated",) if where.endswith(".smearing") else ()
+        for field in ("target", *moved, *of_smearing):
             name = _object(one.get(field))
             if name:
                 yield f"{where}.{field}", name
@@ -282,12 +306,22 @@ def _functors(tree: Tree) -> Iterator[tuple[str, Mapping[str, Any]]]:
     lists: list[tuple[str, Rows]] = [("ghost_observables", entries(tree, "ghost_observables"))]
     lists += [*lists_of(tree, "corrections"), *lists_of(tree, "systematics")]
     lists.append(("good_object_masks.analysis", entries(tree, "good_object_masks", "analysis")))
-    lists.append(("baseline_selection.cuts", entries(tree, "baseline_selection", "cuts")))
+    for name in ("cuts", "n_minus_1"):
+        lists.append((f"baseline_selection.{name}", entries(tree, "baseline_selection", name)))
+    for i, dataset in entries(tree, "datasets", "datasets"):
+        where = f"datasets.datasets[{i}]"
+        yield f"{where}.keep", section(dataset, "keep")
+        for j, part in entries(dataset, "slices"):
+            yield f"{where}.slices[{j}].keep", section(part, "keep")
     for i, channel in entries(tree, "channels"):
         where = f"channels[{i}]"
         yield f"{where}.selection", section(channel, "selection")
-        lists.append((f"{where}.selection.cuts", entries(channel, "selection", "cuts")))
+        for name in ("cuts", "n_minus_1"):
+            rows = entries(channel, "selection", name)
+            lists.append((f"{where}.selection.{name}", rows))
         lists.append((f"{where}.observables", entries(channel, "observables")))
     for where, rows in lists:
         for i, one in rows:
             yield f"{where}[{i}]", one
+    for where, _, one in by_year(tree, "corrections"):
+        yield f"{where}.smearing", section(one, "smearing")

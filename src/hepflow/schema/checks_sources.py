@@ -32,8 +32,17 @@ _ONLY_OBJECT: Mapping[str, Any] = {
     "propagate_to_met": None,
     "scale_mass": True,
 }
+_ONLY_JETS: Mapping[str, Any] = {"raw_factor": None, "smearing": None}  # what has a pt
+_ONLY_MET: Mapping[str, Any] = {"met_threshold": 0.0, "met_excluded": None}
 _SIDES = ("up_function", "down_function")
 _FUNCTIONS: Mapping[str, Any] = dict.fromkeys(_SIDES)
+_ONLY_THEORY: Mapping[str, Any] = {
+    **dict.fromkeys(("weights", "members", "combine", "lhapdf_id", "relative_to", "keep_yield")),
+    "normalisation_only": False,
+}
+_PDF = ("pdf", "pdf_alpha_s")  # members that are combined as their LHAPDF ID tells
+_WITH_ID = (*_PDF, "alpha_s")
+_PAIR = 2  # members
 _ONE_SIDE = "it reflects a side that is not given"
 
 
@@ -46,12 +55,13 @@ def corrections_complete(tree: Tree) -> Problems:
         yield from _arguments(one, where, objects, from_file)
         word = f"{'with' if from_file else 'without'} use_correctionlib"
         if from_file:
-            yield from needs(one, where, ("file", "key"), word)
+            needed = ("file",) if _sources_alone(one) else ("file", "key")
+            yield from needs(one, where, needed, word)
             yield from _nominal_named(one, where)
             yield from no_effect(one, where, {"nominal_function": None}, word)
         else:
             yield from needs(one, where, ("nominal_function",), word)
-            yield from no_effect(one, where, _FROM_FILE, word)
+            yield from no_effect(one, where, {**_FROM_FILE, "smearing": None}, word)
         own = "without `up_and_down_idx`, which makes a source of the same name"
         if not given(one.get("up_and_down_idx")):
             yield from no_effect(one, where, {"correlation": "correlated"}, own)
@@ -59,16 +69,25 @@ def corrections_complete(tree: Tree) -> Problems:
             yield from _source(source, f"{where}.uncertainty_sources[{j}]", word, from_file)
 
 
+def _sources_alone(one: Mapping[str, Any]) -> bool:
+    """Whether a correction has sources only, each with a correction of its own in the file."""
+    rows = [source for _, source in entries(one, "uncertainty_sources")]
+    own = given(one.get("up_and_down_idx")) or given(one.get("smearing"))
+    return bool(rows) and not own and all(given(row.get("key")) for row in rows)
+
+
 def _source(source: Mapping[str, Any], path: str, word: str, from_file: bool) -> Problems:
     """One source of a correction: its sides come from the file or from functions."""
     if from_file:
-        yield from needs(source, path, ("up_and_down_idx",), word)
+        if not given(source.get("key")):
+            yield from needs(source, path, ("up_and_down_idx",), word)
         yield from no_effect(source, path, _FUNCTIONS, word)
         pair = source.get("up_and_down_idx")
         both = isinstance(pair, (list, tuple)) and all(given(one) for one in pair)
     else:
         yield from needs(source, path, ("up_function",), word)
-        yield from no_effect(source, path, {"up_and_down_idx": None}, word)
+        from_files = dict.fromkeys(("up_and_down_idx", "key", "accepts"))
+        yield from no_effect(source, path, from_files, word)
         both = given(source.get("down_function"))
     if both:
         yield from no_effect(source, path, {"symmetrise": False}, f"for two sides: {_ONE_SIDE}")
@@ -84,6 +103,7 @@ def _nominal_named(one: Mapping[str, Any], where: str) -> Problems:
     """Where the file has names for up and down, it has one for nominal."""
     rows = [one, *(source for _, source in entries(one, "uncertainty_sources"))]
     placed = any(text == SYSTEMATIC for _, text in texts(one.get("args")))
+    rows = [row for row in rows if not given(row.get("key")) or row is one]
     if not placed and any(given(row.get("up_and_down_idx")) for row in rows):
         yield from needs(one, where, ("nominal_idx",), "beside the names of up and down")
 
@@ -130,7 +150,8 @@ def _only_for_pt(one: Mapping[str, Any], where: str) -> Problems:
     column = parts[-1] if isinstance(parts, (list, tuple)) and parts else "pt"
     if column != "pt":
         word = f"for the column {column!r}: it is for 'pt'"
-        yield from no_effect(one, where, {"propagate_to_met": None, "scale_mass": True}, word)
+        unused = {"propagate_to_met": None, "scale_mass": True, **_ONLY_JETS}
+        yield from no_effect(one, where, unused, word)
 
 
 def _correction_target(one: Mapping[str, Any], where: str) -> Problems:
@@ -141,10 +162,29 @@ def _correction_target(one: Mapping[str, Any], where: str) -> Problems:
                 "missing. A correction of type 'object' needs the column that it changes.",
                 'Write for example target: ("Jet", "pt").',
             )
-        yield from no_effect(one, where, {"reduce": "prod"}, "for type 'object'")
+        unused = {"reduce": "prod", "keep_yield": False}
+        yield from no_effect(one, where, unused, "for type 'object'")
         yield from _only_for_pt(one, where)
+        yield from _smearing(one, where)
     if one.get("type") == "event":
-        yield from no_effect(one, where, _ONLY_OBJECT, "for type 'event'")
+        unused = {**_ONLY_OBJECT, **_ONLY_JETS, **_ONLY_MET}
+        yield from no_effect(one, where, unused, "for type 'event'")
+    elif not given(one.get("propagate_to_met")):
+        yield from no_effect(one, where, _ONLY_MET, "without `propagate_to_met`")
+
+
+def _smearing(one: Mapping[str, Any], where: str) -> Problems:
+    """A smearing multiplies pt, and a match needs the generated objects and their positions."""
+    smearing = one.get("smearing")
+    if not isinstance(smearing, Mapping):
+        return
+    yield from no_effect(one, where, {"op": "mult"}, "beside `smearing`, which multiplies")
+    path = f"{where}.smearing"
+    if given(smearing.get("generated")):
+        yield from needs(smearing, path, ("index",), "beside `generated`")
+    else:
+        unused = {"index": None, "max_distance": 0.2}
+        yield from no_effect(smearing, path, unused, "without `generated`")
 
 
 def systematics_complete(tree: Tree) -> Problems:
@@ -154,13 +194,16 @@ def systematics_complete(tree: Tree) -> Problems:
         "event": ("up_function",),
         "object": ("up_function", "target"),
         "sample": (),
+        "theory": ("weights", "members"),
     }
     plain = {**_FUNCTIONS, **_ONLY_OBJECT, "use": None, "transform": None}
+    alone: Mapping[str, Any] = {"processes": None, "correlation": "correlated"}
     unused: dict[Any, Mapping[str, Any]] = {
-        "normalisation": {**plain, "symmetrise": False},
-        "event": {**_ONLY_OBJECT, "size": None},
-        "object": {"size": None},
-        "sample": {**plain, "size": None, "processes": None, "correlation": "correlated"},
+        "normalisation": {**plain, **_ONLY_THEORY, "symmetrise": False},
+        "event": {**_ONLY_OBJECT, **_ONLY_THEORY, "size": None},
+        "object": {**_ONLY_THEORY, "size": None},
+        "sample": {**plain, **_ONLY_THEORY, **alone, "size": None},
+        "theory": {**plain, "symmetrise": False, "size": None},
     }
     for where, _, one in by_year(tree, "systematics"):
         kind = one.get("type")
@@ -169,5 +212,28 @@ def systematics_complete(tree: Tree) -> Problems:
             yield from no_effect(one, where, unused[kind], f"for type {kind!r}")
         if kind == "object":
             yield from _only_for_pt(one, where)
+        if kind == "theory":
+            yield from _members(one, where)
         if given(one.get("up_function")) and given(one.get("down_function")):
             yield from no_effect(one, where, {"symmetrise": False}, f"for two sides: {_ONE_SIDE}")
+
+
+def _members(one: Mapping[str, Any], where: str) -> Problems:
+    """Members by name know how they are combined, those by position do not."""
+    members, combine = one.get("members"), one.get("combine")
+    if isinstance(members, (list, tuple)):
+        yield from needs(one, where, ("combine",), "for members by position")
+        if combine == "pair" and len(members) != _PAIR:
+            message = f"expected two positions for a pair, up and down, but got {len(members)}."
+            yield Problem(f"{where}.members", message)
+    elif isinstance(members, str) and members not in _PDF:
+        word = f"for members {members!r}, of which it is known"
+        yield from no_effect(one, where, {"combine": None}, word)
+    elif members in _PDF and combine in {"envelope", "pair"}:
+        message = f"{combine!r} is not how the members of a PDF set are combined."
+        yield Problem(f"{where}.combine", message, "Give 'hessian' or 'replicas'.")
+    if members not in _WITH_ID:
+        yield from no_effect(one, where, {"lhapdf_id": None}, "for members without PDFs")
+    if one.get("normalisation_only") is True and one.get("keep_yield") is True:
+        message = "with normalisation_only nothing would be left of the source."
+        yield Problem(f"{where}.keep_yield", message, "Remove one of them.")

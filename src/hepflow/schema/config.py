@@ -13,6 +13,7 @@ from hepflow.schema.base import Section, place, plain
 from hepflow.schema.channels import Channel, GhostObservable, GoodObjectMasks, Selection
 from hepflow.schema.checks import cross_checks
 from hepflow.schema.datasets import Datasets
+from hepflow.schema.estimates import Estimate
 from hepflow.schema.execution import Execution
 from hepflow.schema.general import General
 from hepflow.schema.plotting import Plotting
@@ -65,6 +66,9 @@ class Config(Section):
     systematics: Systematics = Field(
         default_factory=list,
         description="Sources of uncertainty without a correction; one list, or by year",
+    )
+    estimates: list[Estimate] = Field(
+        default_factory=list, description="Backgrounds that are estimated from data"
     )
     statistics: Statistics = Field(default_factory=Statistics, description="Fit and limit")
     plotting: Plotting = Field(default_factory=Plotting, description="How plots look")

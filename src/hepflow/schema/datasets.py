@@ -15,7 +15,7 @@ from pydantic import (
     field_validator,
 )
 
-from hepflow.schema.base import Section
+from hepflow.schema.base import Functor, Section
 from hepflow.schema.execution import OnMissing
 from hepflow.schema.fields import (
     Flag,
@@ -59,6 +59,7 @@ class Slice(Section):
         None, gt=0, le=1, description="Default that of the dataset"
     )
     year: Year | None = Field(None, description="Default that of the dataset")
+    keep: Functor | None = Field(None, description="Default that of the dataset")
 
 
 class DatasetEntry(Section):
@@ -130,6 +131,11 @@ class DatasetEntry(Section):
         None,
         description="The same (run, block, event) again in the data: counted once, refused, or "
         "not looked for; default once where those branches are read",
+    )
+    keep: Functor | None = Field(
+        None,
+        description="Mask of the events that count, from columns as they are in the file: of an "
+        "inclusive sample those that no slice holds. All events are in its sum of weights",
     )
     branch_map: dict[Text, Text] = Field(
         default_factory=dict,

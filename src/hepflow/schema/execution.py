@@ -33,7 +33,7 @@ class Execution(Section):
         None,
         gt=0,
         description="Memory for the stacked variations of a worker [GB]; smaller blocks follow; "
-        "default blocks of a million events",
+        "default blocks of 400 000 events",
     )
     on_missing: OnMissing = Field(
         "fail",

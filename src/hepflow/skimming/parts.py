@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from hepflow.errors import ChecksumError, InputError
-from hepflow.events import EVENT, EVENT_ID, with_behaviour
+from hepflow.events import EVENT, EVENT_ID, packed, with_behaviour
 from hepflow.keys import stable_hash
 from hepflow.records import PartCounts, WorkItem
 from hepflow.skimming.formats import format_of
@@ -21,7 +21,8 @@ from hepflow.skimming.spec import SkimSpec
 from hepflow.skimming.totals import item_metadata
 
 Pair = tuple[Any, dict[str, Any]]
-_COUNTED = ("part_sum_weights", "part_sum_signs")  # of the metadata: known after reading
+# Of the metadata: known after reading.
+_COUNTED = ("part_sum_weights", "part_sum_signs", "part_theory")
 Ids = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
@@ -146,8 +147,7 @@ class Part:
         known = {
             **self.common,
             **item_metadata(self.item),
-            "part_sum_weights": self.counts.sum_weights,
-            "part_sum_signs": self.counts.sum_signs,
+            **_counted(self.counts),
         }
         return {**known, "part_repeated": len(self.drop)} if self.drop else known
 
@@ -245,8 +245,7 @@ class LivePart:
         events, counts = self._select(self.spec, self.item)
         metadata = {
             **self.metadata,
-            "part_sum_weights": counts.sum_weights,
-            "part_sum_signs": counts.sum_signs,
+            **_counted(counts),
         }
         dropped = self._dropped(len(events))
         if dropped or self.drop:
@@ -274,7 +273,7 @@ class LivePart:
         whole = {name for name, field in self.spec.use if field is None}
         branches = {name: kept for name, kept in self.spec.branches.items() if name in whole}
         branches[EVENT] = (*branches.get(EVENT, ()), *EVENT_ID)
-        reduced = replace(self.spec, branches=branches)
+        reduced = replace(self.spec, branches=branches, theory={})
         return self._select(reduced, item)[0]
 
     def without(self, drop: Sequence[int] | np.ndarray[Any, Any]) -> Self:
@@ -327,11 +326,15 @@ class LivePart:
         return [one - offset for one in self.drop if offset <= one < offset + count]
 
     def _select(self, spec: SkimSpec, item: WorkItem) -> tuple[Any, PartCounts]:
-        import awkward as ak
-
         events, counts = select_events(spec, spec.datasets[item.dataset], item)
         # Packed, as it comes from a file: a view would keep what was not selected in memory.
-        return with_behaviour(ak.to_packed(events)), counts
+        return with_behaviour(packed(events)), counts
+
+
+def _counted(counts: PartCounts) -> dict[str, Any]:
+    """What reading told about a part, for its metadata."""
+    sums = {"part_sum_weights": counts.sum_weights, "part_sum_signs": counts.sum_signs}
+    return {**sums, "part_theory": counts.theory} if counts.theory else sums
 
 
 def _without(events: Any, drop: Sequence[int]) -> Any:

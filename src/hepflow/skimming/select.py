@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from hepflow.normalisation import generator_weights
 from hepflow.records import Dataset, PartCounts, WorkItem
 from hepflow.remote import shown
 from hepflow.skimming.spec import SkimSpec
+from hepflow.skimming.theory import branches_of_theory, theory_columns
 
 _log = logging.getLogger(__name__)
 
@@ -68,11 +70,15 @@ def _select(
     early = list(dict.fromkeys([*names_of(first), *([weight] if weight else [])]))
     columns = file.read(early, item.entrystart, item.entrystop)
     mask = _mask(spec, build_events(columns, first, length), length)
-    counts = _count(item, columns[weight] if weight else None, length)
+    weights = _weights(columns[weight] if weight else None, length)
+    sources = spec.theory_of(dataset)
+    theory = theory_columns(sources, file, item.entrystart, item.entrystop, weights)
+    counts = replace(_count(item, weights), theory=theory.sums)
     if not mask.any():
         columns = {name: column[:0] for name, column in columns.items()}
-        return read_events(file, kept, 0, 0, columns), counts
-    return read_events(file, kept, item.entrystart, item.entrystop, columns)[mask], counts
+        return theory.added_to(read_events(file, kept, 0, 0, columns), mask), counts
+    events = read_events(file, kept, item.entrystart, item.entrystop, columns)
+    return theory.added_to(events if mask.all() else events[mask], mask), counts
 
 
 def read_everything(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> None:
@@ -88,6 +94,10 @@ def read_everything(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> None:
     """
     with _opened(dataset, item) as file:
         read_events(file, _kept_branches(spec, dataset, file), item.entrystart, item.entrystop)
+        theory = branches_of_theory(spec.theory_of(dataset))
+        there = [name for name in theory if name in file.names]
+        if there:
+            file.read(there, item.entrystart, item.entrystop)
 
 
 def _kept_branches(spec: SkimSpec, dataset: Dataset, file: OpenFile) -> Branches:
@@ -131,14 +141,17 @@ def _check_same_file(file: OpenFile, item: WorkItem) -> None:
         )
 
 
-def _count(item: WorkItem, weights: Any, length: int) -> PartCounts:
-    numbers = generator_weights(None if weights is None else np.asarray(weights), length)
+def _weights(weights: Any, length: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return generator_weights(None if weights is None else np.asarray(weights), length)
+
+
+def _count(item: WorkItem, weights: np.ndarray[Any, np.dtype[np.float64]]) -> PartCounts:
     return PartCounts(
         dataset=item.dataset,
         file=item.filename,
         entrystart=item.entrystart,
         entrystop=item.entrystop,
-        nevts=length,
-        sum_weights=float(numbers.sum()),
-        sum_signs=float(np.sign(numbers).sum()),
+        nevts=len(weights),
+        sum_weights=float(weights.sum()),
+        sum_signs=float(np.sign(weights).sum()),
     )

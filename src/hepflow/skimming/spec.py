@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hepflow.datasets import expand_datasets
 from hepflow.events import Branches, branches_of, merge_branches
-from hepflow.keys import Key, make_key
+from hepflow.keys import AsRead, Key, make_key
 from hepflow.records import Dataset
-from hepflow.schema import Config
+from hepflow.schema import Config, Systematic
+from hepflow.sources import applies, by_year, of_year
 
 STAGE = "skim"
 
@@ -27,6 +28,8 @@ class SkimSpec:
     mc_branches: Mapping[str, tuple[str, ...]]  # kept in simulation only
     max_retries: int
     ignore_missing: bool = False  # leave out branches that a file does not have
+    theory: Mapping[str, tuple[Systematic, ...]] = field(default_factory=dict)
+    # sources of theory weights by year; under "" one list for all
 
     @classmethod
     def from_config(cls, config: Config | Mapping[str, Any]) -> SkimSpec:
@@ -48,6 +51,10 @@ class SkimSpec:
             mc_branches=merge_branches(valid.preprocess.mc_branches),
             max_retries=skimming.max_retries,
             ignore_missing=valid.preprocess.ignore_missing,
+            theory={
+                year: tuple(one for one in entries if one.type == "theory")
+                for year, entries in by_year(valid.systematics).items()
+            },
         )
 
     def kept_branches(self, dataset: Dataset) -> dict[str, tuple[str, ...]]:
@@ -56,6 +63,14 @@ class SkimSpec:
             return merge_branches(self.branches)
         weight = {"event": (dataset.weight_branch,)} if dataset.weight_branch else {}
         return merge_branches(self.branches, self.mc_branches, weight)
+
+    def theory_of(self, dataset: Dataset) -> tuple[Systematic, ...]:
+        """Sources of theory weights that act on a dataset."""
+        if dataset.is_data or dataset.variation != "nominal" or not self.theory:
+            return ()
+        return tuple(
+            one for one in of_year(self.theory, dataset.year) if applies(one.processes, dataset)
+        )
 
     def selection_branches(self, kept: Branches) -> dict[str, tuple[str, ...]]:
         """Branches that the selection reads; of a whole object those that are kept."""
@@ -67,9 +82,16 @@ class SkimSpec:
             STAGE,
             selection=self.function,
             use=self.use,
-            static_kwargs=self.static_kwargs,
+            static_kwargs=AsRead(self.static_kwargs),  # the selection may loop over them
             branches=self.kept_branches(dataset),
             weight_branch=dataset.weight_branch,
             branch_map=dict(dataset.branch_map),
             ignore_missing=self.ignore_missing,
+            **_theory_parts(self.theory_of(dataset)),
         )
+
+
+def _theory_parts(sources: tuple[Systematic, ...]) -> dict[str, Any]:
+    """What of sources of theory weights changes the parts; nothing where there is none."""
+    kept = ("name", "weights", "members", "lhapdf_id", "relative_to", "normalisation_only")
+    return {f"theory weights {one.name}": [getattr(one, name) for name in kept] for one in sources}

@@ -12,6 +12,7 @@ import yaml
 
 from hepflow.errors import StorageError, WorkspaceError
 from hepflow.records.histograms import HistogramSet
+from hepflow.statistics.estimated import transfer_entries
 from hepflow.statistics.spec import FitChannel, ShapeSpec, StatisticsSpec
 from hepflow.storage import atomic_write, read_yaml
 
@@ -164,7 +165,11 @@ def generate(
         "Samples": [_data(spec), *(_sample(spec, p, regions_of[p]) for p in used)],
         "NormFactors": _norm_factors(spec, used),
     }
-    systematics = [*_normalisations(spec, used), *_shapes(histograms, spec, used)]
+    systematics = [
+        *_normalisations(spec, used),
+        *transfer_entries(histograms, spec, used),
+        *_shapes(histograms, spec, used),
+    ]
     return {**content, "Systematics": systematics} if systematics else content
 
 
@@ -281,6 +286,9 @@ def _shapes(
             if f"{shape.name}_{direction}" in present
         }
         if samples and not sides:
+            if shape.theory in histograms.ledger.without_theory():
+                _log.warning("source %s is left out of the fit: no event has weights", shape.name)
+                continue
             if not shape.left_out(samples, histograms.ledger.dropped()):
                 _missing(shape, present)
             _log.warning(

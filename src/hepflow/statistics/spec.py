@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from hepflow.blinding import blinded_regions
 from hepflow.datasets import expand_datasets
 from hepflow.errors import ConfigurationError, Problem, did_you_mean
+from hepflow.estimates import EstimateSpec, estimates_of_config
 from hepflow.records import Dataset, HistogramSet, Source
 from hepflow.schema import Config
 from hepflow.sources import sources_of_config
@@ -47,6 +48,15 @@ class NormalisationSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferSpec:
+    """Statistical uncertainty of the factor by which processes are estimated from data."""
+
+    name: str  # templates <name>_up and <name>_down hold its size
+    processes: tuple[str, ...]
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AlternativeSpec:
     """An alternative sample, and the samples that it takes the place of."""
 
@@ -62,6 +72,7 @@ class ShapeSpec:
     processes: tuple[str, ...]
     channels: tuple[str, ...] | None = None  # None: all
     alternatives: tuple[AlternativeSpec, ...] = ()  # where alternative samples make the templates
+    theory: str = ""  # name of its entry, where theory weights make the templates
 
     def left_out(self, processes: Iterable[str], dropped: Iterable[str]) -> bool:
         """Whether no alternative sample of these processes is left, as datasets were dropped."""
@@ -76,7 +87,7 @@ class StatisticsSpec:
     measurement: str
     poi: str  # may be empty where the model is the user's own
     channels: tuple[FitChannel, ...]
-    processes: tuple[str, ...]  # simulated
+    processes: tuple[str, ...]  # simulated, and estimated from data
     data_processes: tuple[str, ...]
     norm_factors: tuple[NormFactorSpec, ...]
     normalisations: tuple[NormalisationSpec, ...] = ()
@@ -91,6 +102,7 @@ class StatisticsSpec:
     optimizer: Literal["minuit", "scipy"] = "minuit"
     cabinetry_config: str | None = None  # the user's own, where given
     blind: tuple[str, ...] = ()  # regions of the fit whose data stay unseen
+    transfers: tuple[TransferSpec, ...] = ()
     poi_given: str = ""  # as configured; empty where `poi` is only the first norm factor
 
     @classmethod
@@ -129,6 +141,7 @@ class StatisticsSpec:
             optimizer=section.optimizer,
             cabinetry_config=section.own_cabinetry_config,
             blind=_blind(valid),
+            transfers=_transfers(valid),
             poi_given=section.poi or "",
         )
 
@@ -142,7 +155,10 @@ def _require_fit(factors: tuple[NormFactorSpec, ...], poi: str) -> None:
 
 
 def _processes(config: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Simulated and data processes, in the order of the datasets."""
+    """Processes that are expected and those of data, in the order of the datasets.
+
+    Those that are estimated from data stand behind the simulated ones.
+    """
     simulated: dict[str, None] = {}
     data: dict[str, None] = {}
     wanted = config.general.processes
@@ -151,6 +167,7 @@ def _processes(config: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
         is_data = entry.name == "data" if entry.is_data is None else entry.is_data
         if is_data or wanted is None or process in wanted:
             (data if is_data else simulated)[process] = None
+    simulated |= dict.fromkeys(one.process for one in estimates_of_config(config))
     return tuple(simulated), tuple(data)
 
 
@@ -174,6 +191,22 @@ def _blind(config: Config) -> tuple[str, ...]:
     regions = [one.name for one in _channels(config)]
     blind = [one.channel for one in blinded_regions(config)]
     return tuple(dict.fromkeys(name for name in blind if name in regions))
+
+
+def _transfers(config: Config) -> tuple[TransferSpec, ...]:
+    """One for each nuisance parameter; the channels that share it have the same factor."""
+    found: dict[str, list[EstimateSpec]] = {}
+    for one in estimates_of_config(config):
+        if one.parameter is not None:
+            found.setdefault(one.parameter, []).append(one)
+    return tuple(
+        TransferSpec(
+            name,
+            tuple(dict.fromkeys(one.process for one in estimates)),
+            tuple(one.channel for one in estimates),
+        )
+        for name, estimates in found.items()
+    )
 
 
 def _among(chosen: list[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
@@ -202,12 +235,36 @@ def _sources(
         for one, processes in found
         if not one.makes_templates and one.size is not None and processes
     )
+    estimates = estimates_of_config(config)
     shapes = tuple(
-        ShapeSpec(one.name, processes, one.channels, _alternatives(one, datasets))
+        _with_estimates(
+            ShapeSpec(
+                one.name,
+                processes,
+                one.channels,
+                _alternatives(one, datasets),
+                one.theory.source if one.theory else "",
+            ),
+            estimates,
+        )
         for one, processes in found
         if one.makes_templates and processes
     )
     return sizes, shapes
+
+
+def _with_estimates(shape: ShapeSpec, estimates: Sequence[EstimateSpec]) -> ShapeSpec:
+    """The same source, acting also on what is estimated where its processes are subtracted."""
+    for one in estimates:
+        acts = shape.channels is None or not {*one.regions}.isdisjoint(shape.channels)
+        if acts and not {*one.subtract}.isdisjoint(shape.processes):
+            channels = None if shape.channels is None else (*shape.channels, one.channel)
+            shape = replace(
+                shape,
+                processes=tuple(dict.fromkeys((*shape.processes, one.process))),
+                channels=None if channels is None else tuple(dict.fromkeys(channels)),
+            )
+    return shape
 
 
 def _alternatives(source: Source, datasets: Sequence[Dataset]) -> tuple[AlternativeSpec, ...]:
@@ -221,7 +278,7 @@ def _alternatives(source: Source, datasets: Sequence[Dataset]) -> tuple[Alternat
 
 
 def source_remarks(config: Config, histograms: HistogramSet) -> tuple[str, ...]:
-    """Remark on sources of which no alternative sample is left (``execution.on_missing``).
+    """Remark on sources of which no alternative sample is left, or that events do not have.
 
     Parameters
     ----------
@@ -233,4 +290,14 @@ def source_remarks(config: Config, histograms: HistogramSet) -> tuple[str, ...]:
     dropped = histograms.ledger.dropped()
     shapes = _sources(config, _processes(config)[0])[1] if dropped else ()
     gone = [one.name for one in shapes if one.left_out(one.processes, dropped)]
-    return (f"without source {', '.join(gone)}",) if gone else ()
+    remarks = (f"without source {', '.join(gone)}",) if gone else ()
+    return (*remarks, *_without_weights(config, histograms))
+
+
+def _without_weights(config: Config, histograms: HistogramSet) -> tuple[str, ...]:
+    """Remark on theory weights that events do not have: these read as nominal."""
+    absent = histograms.ledger.without_theory() if config.general.run_systematics else {}
+    return tuple(
+        f"no {source} weights in {', '.join(one.removesuffix('__nominal') for one in datasets)}"
+        for source, datasets in absent.items()
+    )

@@ -52,9 +52,9 @@ def prepared(monkeypatch):
     seen = []
     real = EventLoop._prepare
 
-    def counting(self, events, owners, dataset, shifts):
+    def counting(self, whole, dataset, *others):
         seen.append(dataset.key)
-        return real(self, events, owners, dataset, shifts)
+        return real(self, whole, dataset, *others)
 
     monkeypatch.setattr(EventLoop, "_prepare", counting)
     return seen
@@ -67,6 +67,14 @@ def fill(config, **general):
         analysis = Analysis(valid, make_skims(valid, manager, executor), manager)
         analysis.fill_histograms(executor)
     return analysis.raw
+
+
+def test_events_that_were_kept_for_another_way_are_filled_anew(config, monkeypatch):
+    fill(config)
+    config["channels"][0]["observables"][0]["binning"] = "0,200,5"
+    expected = fill(config, read_from_cache=False)
+    monkeypatch.setattr(EventLoop, "_shared", lambda *_: None)
+    assert_identical(fill(config), expected)
 
 
 def files(config):

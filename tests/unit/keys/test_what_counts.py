@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import copy
 import importlib
 import logging
 import os
@@ -11,7 +12,11 @@ import sys
 import numpy as np
 import pytest
 
-from hepflow.keys import fingerprint, make_key, stable_hash, unseen
+from hepflow.analysis import Analysis
+from hepflow.analysis.filling_keys import filling_keys
+from hepflow.keys import AsRead, changed_parts, fingerprint, make_key, stable_hash, unseen
+from hepflow.skimming import SkimSpec
+from tests.builders import manager_of, tiny_config
 
 
 @pytest.fixture
@@ -76,6 +81,57 @@ def test_the_order_of_a_specification_does_not_count():
     first = {"f": cut, "more": {"a": {"c": 1, "d": 2}, "b": cut}}
     second = {"more": {"b": cut, "a": {"d": 2, "c": 1}}, "f": cut}
     assert stable_hash([cut, first]) == stable_hash([cut, second])
+
+
+SWAPPED = [
+    ({"tight": 60, "loose": 20}, {"loose": 20, "tight": 60}),
+    ({"cuts": {"tight": 60, "loose": 20}}, {"cuts": {"loose": 20, "tight": 60}}),
+    ({"a": [{"tight": 60, "loose": 20}]}, {"a": [{"loose": 20, "tight": 60}]}),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SWAPPED)
+def test_the_order_of_what_functions_are_handed_counts(one, other):
+    assert stable_hash(one) == stable_hash(other)
+    assert stable_hash(AsRead(one)) != stable_hash(AsRead(other))
+    assert stable_hash(AsRead(one)) == stable_hash(AsRead(copy.deepcopy(one)))
+    # In a key as elsewhere, and only there: what stands beside it keeps no order.
+    keys = [make_key("skim", kwargs={"f": AsRead(value)}, spec=value) for value in (one, other)]
+    assert changed_parts(*keys) == ["kwargs"]
+
+
+@pytest.mark.parametrize(("one", "other"), SWAPPED)
+def test_the_order_of_the_arguments_of_a_skim_counts(tmp_path, one, other):
+    def digest(kwargs):
+        config = tiny_config(tmp_path, [{"name": "mc", "files": ["a"], "cross_section": 1.0}])
+        config["preprocess"]["skimming"]["static_kwargs"] = kwargs
+        branches = config["preprocess"]["branches"]
+        config["preprocess"]["branches"] = dict(reversed(branches.items()))
+        spec = SkimSpec.from_config(config)
+        key = spec.key(spec.datasets["mc__nominal"])
+        config["preprocess"]["branches"] = branches
+        again = SkimSpec.from_config(config)
+        assert again.key(again.datasets["mc__nominal"]) == key  # a section keeps no order
+        return key
+
+    assert changed_parts(digest(one), digest(other)) == ["static_kwargs"]
+
+
+@pytest.mark.parametrize(("one", "other"), SWAPPED)
+def test_the_order_inside_an_attribute_of_an_analysis_counts(tmp_path, one, other):
+    config = tiny_config(tmp_path, [{"name": "mc", "files": ["a"], "cross_section": 1.0}])
+
+    def keys(first, second):
+        found = Analysis(config, {}, manager_of(config))
+        for name in (first, second):
+            setattr(found, name, {"cuts": one, "other": 1}[name])
+        same = filling_keys(found, [])["SR"]
+        found.cuts = other
+        return same, filling_keys(found, [])["SR"]
+
+    before, after = keys("cuts", "other")
+    assert changed_parts(before, after) == ["attributes"]
+    assert keys("other", "cuts")[0] == before  # which attribute was set first is nothing to see
 
 
 ATTRIBUTES = {

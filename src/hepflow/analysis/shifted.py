@@ -1,0 +1,82 @@
+"""Weights of events of object variations: what does not move is evaluated once an event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hepflow.analysis.spec import AnalysisSpec
+from hepflow.analysis.stack import Floats, Origin, Stack
+from hepflow.analysis.steps import correction_factor
+from hepflow.analysis.touches import ALL
+from hepflow.corrections import linked_sources_of
+from hepflow.records import Dataset, Variation
+from hepflow.schema import Correction
+from hepflow.sources import applies
+from hepflow.variations import objects_read
+
+
+def shared_factors(spec: AnalysisSpec, stack: Stack, dataset: Dataset) -> dict[int, Floats]:
+    """Factors of the weight that no object variation moves, evaluated once an event.
+
+    Returns
+    -------
+    dict
+        Position of the correction -> its value for each row of the stack, (n_rows,). Empty where
+        it is not known what the rows are versions of.
+    """
+    origin = stack.origin
+    if origin is None or not len(stack.base):
+        return {}
+    there = np.zeros(len(origin.events), dtype=np.bool_)
+    there[origin.rows] = True
+    events = origin.events[there]
+    place = np.cumsum(there)[origin.rows] - 1
+    return {
+        i: correction_factor(spec, one, f"corrections[{i}]", events)[place]
+        for i, one in _event_corrections(spec, dataset).items()
+        if _stays(one, origin)
+    }
+
+
+def shifted_weights(
+    spec: AnalysisSpec,
+    events: Any,
+    base: Floats,
+    dataset: Dataset,
+    shift: Variation,
+    shared: Mapping[int, Floats],
+) -> Floats:
+    """Product of all factors, with sources that are linked to an object variation moved.
+
+    Parameters
+    ----------
+    base
+        Generator weights, shape (n_events,).
+    shared
+        Factors that are known, of these events, by position of their correction.
+    """
+    weights = base
+    for i, one in _event_corrections(spec, dataset).items():
+        factor = shared.get(i)
+        if factor is None:
+            factor = correction_factor(spec, one, f"corrections[{i}]", events, shift)
+        weights = weights * factor
+    return weights
+
+
+def _event_corrections(spec: AnalysisSpec, dataset: Dataset) -> dict[int, Correction]:
+    return {
+        i: one
+        for i, one in enumerate(spec.corrections_of(dataset))
+        if one.type == "event" and applies(one.applies_to, dataset)
+    }
+
+
+def _stays(correction: Correction, origin: Origin) -> bool:
+    """Whether a correction reads nothing that a variation may move, and has no linked source."""
+    reads = objects_read(correction)
+    moves = linked_sources_of(correction) or ALL[0] in reads or ALL[0] in origin.moved
+    return not moves and reads.isdisjoint(origin.moved)

@@ -1,0 +1,157 @@
+"""What follows when a column of an object changes: mass, missing momentum, order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepflow.corrections import change_in_met
+from hepflow.errors import UserFunctionError
+from hepflow.events import Lists, flat_like, numbers, replace_object
+from hepflow.functors import column
+from hepflow.object_order import plain_layout, reorder
+from hepflow.schema import Correction, Systematic
+
+Floats = NDArray[Any]
+
+
+def change_target(
+    events: Any, change: Correction | Systematic, value: Any, where: str, raw: Any = None
+) -> Any:
+    """Apply a value to the target column, with all that follows from a new pt.
+
+    Parameters
+    ----------
+    raw
+        Events with the column that the value acts on; default `events`, which have it as it was.
+    """
+    name, field = change.target or ("", None)
+    if field is None:
+        raise UserFunctionError(f"{where}.target: expected an object and its column.")
+    column(events, name, field, f"{where}.target")
+    target = events[name]
+    objects = Lists.of(target) if target.ndim > 1 else None
+    before = column_of(target, objects, field, where)
+    start = before
+    if raw is not None and raw is not events:
+        start = column_of(raw[name], objects and Lists.of(raw[name]), field, where)
+    after = _combine(start, value, change.op, objects, len(events), where)
+    after = after.astype(before.dtype)  # all variations have one type
+    _check_finite(after, before, where)
+    columns = {field: after}
+    if field == "pt" and change.scale_mass and "mass" in target.fields:
+        mass = column_of(target, objects, "mass", where)
+        columns["mass"] = (mass * _ratio(before, after)).astype(mass.dtype)
+    if isinstance(change, Correction) and change.raw_factor is not None:
+        factor = column_of(target, objects, change.raw_factor, where)
+        columns[change.raw_factor] = (1.0 - _ratio(after, start)).astype(factor.dtype)
+    if field == "pt" and change.propagate_to_met:
+        phi = column_of(target, objects, "phi", where)
+        moved = _moved_in_met(change, events, objects, before, after, where)
+        owners = None if objects is None else objects.owners()
+        events = propagate_to_met(events, change.propagate_to_met, moved, phi, owners)
+    if objects is None:
+        for one, values in columns.items():
+            target = _set(target, one, values)
+        return replace_object(events, name, target)
+    changed = objects.with_columns(columns)
+    if field != "pt":
+        return replace_object(events, name, changed.array())
+    return reorder(events, name, changed)
+
+
+def column_of(target: Any, objects: Lists | None, field: str, where: str) -> Floats:
+    """Flat numbers of a column of an object."""
+    import awkward as ak
+
+    try:
+        return numbers(ak.to_layout(target[field])) if objects is None else objects.column(field)
+    except UserFunctionError as error:
+        raise UserFunctionError(f"{where}: {field!r} of the target: {error}") from error
+
+
+def _moved_in_met(
+    change: Correction | Systematic,
+    events: Any,
+    objects: Lists | None,
+    before: Floats,
+    after: Floats,
+    where: str,
+) -> Floats:
+    """How far each object moves the missing momentum, flat."""
+    if objects is None or not isinstance(change, Correction):
+        return after - before
+    old, new = (replace(objects, content=plain_layout(one)).array() for one in (before, after))
+    return Lists.of(change_in_met(change, events, old, new, where)).numbers()
+
+
+def _combine(
+    start: Floats, value: Any, operation: str, objects: Lists | None, n_events: int, where: str
+) -> Floats:
+    """The column after a value acted on it.
+
+    Raises
+    ------
+    UserFunctionError
+        If the value has another structure.
+    """
+    try:
+        flat = flat_like(value, None if objects is None else objects.offsets, n_events)
+    except ValueError as error:
+        raise UserFunctionError(
+            f"{where}: the value does not have the structure of its target."
+        ) from error
+    if operation == "mult":
+        return start * flat
+    return start + flat if operation == "add" else start - flat
+
+
+def _check_finite(after: Floats, before: Floats, where: str) -> None:
+    """A value that is not finite would take events out of every selection without a word."""
+    bad = ~np.isfinite(after)
+    if bad.any() and np.isfinite(before[bad]).any():
+        raise UserFunctionError(
+            f"{where}: makes {int(bad.sum())} of {len(bad)} values of its target not finite."
+        )
+
+
+def _ratio(before: Floats, after: Floats) -> Floats:
+    """After over before; 1 where before is 0."""
+    safe = np.where(before == 0, np.float64(1.0), before)
+    return np.where(before == 0, 1.0, after / safe)
+
+
+def _set(record: Any, field: str, value: Any) -> Any:
+    import awkward as ak
+
+    return ak.with_field(record, value, field)
+
+
+def propagate_to_met(events: Any, met: str, change: Floats, phi: Floats, owners: Any = None) -> Any:
+    """Take the change in pt of objects off the missing momentum, as vectors.
+
+    Parameters
+    ----------
+    change, phi
+        Of each object, flat.
+    owners
+        Event of each object; None for one object each event.
+    """
+    import awkward as ak
+
+    missing = column(events, met, None, "propagate_to_met")
+    pt, angle = (numbers(ak.to_layout(missing[one])) for one in ("pt", "phi"))
+    px = pt * np.cos(angle) - _sum(change * np.cos(phi), owners, pt)
+    py = pt * np.sin(angle) - _sum(change * np.sin(phi), owners, pt)
+    updated = _set(missing, "pt", np.hypot(px, py))
+    return replace_object(events, met, _set(updated, "phi", np.arctan2(py, px)))
+
+
+def _sum(values: Floats, owners: Any, like: Floats) -> Floats:
+    """Sum over the objects of each event, as precise as `like`, shape (n_events,)."""
+    if owners is None:
+        return values
+    return np.bincount(owners, values, len(like)).astype(like.dtype)

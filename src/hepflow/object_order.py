@@ -1,0 +1,126 @@
+"""Order and choice of the objects of an event, and the index columns that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepflow.events import Lists, flat_like, index_target, replace_object
+
+Floats = NDArray[Any]
+_PASSES = 8  # of neighbours that change places; what is not sorted by then is sorted as a whole
+
+
+def reorder(events: Any, name: str, objects: Lists) -> Any:
+    """Put a collection in, sorted by falling pt: leading means leading after correction."""
+    order, places = falling(objects.column("pt"), objects.offsets)
+    if not len(places):
+        return replace_object(events, name, objects.array())
+    events = replace_object(events, name, objects.permuted(order, places).array())
+    if not any(index_columns(events, name)):
+        return events
+    index = np.arange(objects.offsets[-1])
+    index[places] = order
+    local = index - np.repeat(objects.offsets[:-1], objects.counts)
+    kept = replace(objects, content=plain_layout(local))
+    return remap_indices(events, name, kept.array())
+
+
+def falling(pt: Floats, offsets: Any) -> tuple[Any, Any]:
+    """What must move for each list to fall, equal ones in the order in which they are.
+
+    Returns
+    -------
+    tuple
+        Positions from which to take, and to which to put, of the lists that are not sorted.
+    """
+    inside = _inside(len(pt), offsets)
+    rises = np.flatnonzero(inside & (pt[1:] > pt[:-1]))
+    if not len(rises):
+        return rises, rises
+    wrong = np.searchsorted(offsets, rises, side="right") - 1
+    wrong = wrong[np.concatenate(([True], wrong[1:] != wrong[:-1]))]
+    sizes = np.diff(offsets)[wrong]
+    ends = np.cumsum(sizes)
+    places = np.arange(ends[-1]) + np.repeat(offsets[wrong] - ends + sizes, sizes)
+    order = _fall(pt[places], np.concatenate(([0], ends)))
+    return places[order], places
+
+
+def _inside(length: int, offsets: Any) -> Any:
+    """Whether an entry and the next one are in the same list, shape (length - 1,)."""
+    inside = np.ones(max(length - 1, 0), dtype=np.bool_)
+    ends = offsets[1:-1]
+    inside[ends[(ends > 0) & (ends < length)] - 1] = False
+    return inside
+
+
+def _fall(pt: Floats, offsets: Any) -> Any:
+    """Order in which each list falls; stable.
+
+    Corrections move an object past few others: neighbours that rise change places, until none do.
+    """
+    order, inside = np.arange(len(pt)), _inside(len(pt), offsets)
+    for _ in range(_PASSES):
+        rises = np.flatnonzero(inside & (pt[1:] > pt[:-1]))
+        if not len(rises):
+            return order
+        first = rises[np.concatenate(([True], np.diff(rises) > 1))]  # of neighbours, only one pair
+        for values in (pt, order):
+            values[first], values[first + 1] = values[first + 1], values[first]
+    owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    return order[np.lexsort((-pt, owners))]
+
+
+def mask_object(events: Any, name: str, mask: Any) -> Any:
+    """Keep some objects of a collection; index columns that point to it follow."""
+    objects = Lists.of(events[name])
+    flat = flat_like(mask, objects.offsets, len(events))
+    found = replace_object(events, name, objects.kept(flat).array())
+    if not any(index_columns(events, name)):
+        return found
+    local = np.arange(objects.offsets[-1]) - np.repeat(objects.offsets[:-1], objects.counts)
+    kept = replace(objects, content=plain_layout(local)).kept(flat)
+    return remap_indices(found, name, kept.array())
+
+
+def plain_layout(values: Any) -> Any:
+    """Flat numbers as an awkward layout."""
+    import awkward as ak
+
+    return ak.contents.NumpyArray(values)
+
+
+def remap_indices(events: Any, name: str, kept: Any) -> Any:
+    """Make index columns that point to a collection follow its new order.
+
+    Parameters
+    ----------
+    kept
+        For each object of the new collection its position in the old one, shape
+        (n_events, var). An index whose object is gone becomes -1.
+    """
+    import awkward as ak
+
+    for collection, field in index_columns(events, name):
+        old = events[collection][field]
+        pairs = ak.cartesian([old, kept], axis=1, nested=True)
+        matches = pairs["0"] == pairs["1"]
+        found = ak.argmax(matches, axis=2)
+        new = ak.where(ak.any(matches, axis=2), ak.fill_none(found, -1), -1)
+        events = replace_object(events, collection, ak.with_field(events[collection], new, field))
+    return events
+
+
+def index_columns(events: Any, name: str) -> Iterator[tuple[str, str]]:
+    """Columns of jagged objects that hold positions in the collection `name`."""
+    for collection in events.fields:
+        record = events[collection]
+        if record.ndim > 1:
+            for field in record.fields:
+                if index_target(field) == name:
+                    yield collection, field
