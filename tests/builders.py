@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 import uproot
 
+from hepflow.events import Lists
 from hepflow.metadata_extractor import NanoAODMetadataGenerator
+from hepflow.object_order import keep_objects
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.records import Dataset
 from hepflow.schema import Config
@@ -280,6 +282,12 @@ def scale_up(pt: Any) -> Any:
 def scale_down(pt: Any) -> Any:
     """3 % down."""
     return pt * 0 + 0.97
+
+
+def mask_object(events: Any, name: str, mask: Any) -> Any:
+    """Keep objects of a collection, as a configured object mask does."""
+    objects = Lists.of(events[name])
+    return keep_objects(events, name, objects, ak.to_numpy(ak.flatten(mask)))
 
 
 # -- configuration -----------------------------------------------------------------------

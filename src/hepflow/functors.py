@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.errors import MaskError, MissingBranch, UserFunctionError, did_you_mean
+from hepflow.events import numbers
 
 Mask = NDArray[np.bool_]
 Use = Iterable[tuple[str, str | None]]
@@ -148,9 +149,12 @@ def as_mask(result: Any, length: int, where: str) -> Mask:
             f"{where}: returned a nested mask. Expected one value for each event; use ak.any or "
             "ak.all over the objects."
         )
-    if ak.any(ak.is_none(array)):
-        raise MaskError(f"{where}: the mask has missing values. Fill them: ak.fill_none(x, False).")
-    flat = ak.to_numpy(array)
+    try:
+        flat = numbers(ak.to_layout(array))
+    except UserFunctionError as error:
+        raise MaskError(
+            f"{where}: the mask has missing values. Fill them: ak.fill_none(x, False)."
+        ) from error
     if len(flat) and flat.dtype != np.bool_:
         raise MaskError(f"{where}: the mask has type {flat.dtype}, expected bool.")
     return np.asarray(flat, dtype=np.bool_)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepflow.events import Lists, flat_like, index_target, replace_object
+from hepflow.events import Lists, index_target, replace_object
 
 Floats = NDArray[Any]
 _PASSES = 8  # of neighbours that change places; what is not sorted by then is sorted as a whole
@@ -76,10 +76,16 @@ def _fall(pt: Floats, offsets: Any) -> Any:
     return order[np.lexsort((-pt, owners))]
 
 
-def mask_object(events: Any, name: str, mask: Any) -> Any:
-    """Keep some objects of a collection; index columns that point to it follow."""
-    objects = Lists.of(events[name])
-    flat = flat_like(mask, objects.offsets, len(events))
+def keep_objects(events: Any, name: str, objects: Lists, flat: NDArray[np.bool_]) -> Any:
+    """Keep some objects of a collection, given by a flat mask; index columns follow.
+
+    Parameters
+    ----------
+    objects
+        The collection, taken apart.
+    flat
+        Whether each of all its objects is kept, shape (n_objects,).
+    """
     found = replace_object(events, name, objects.kept(flat).array())
     if not any(index_columns(events, name)):
         return found

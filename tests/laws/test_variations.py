@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hepflow.events import Lists
-from hepflow.object_order import mask_object, reorder
+from hepflow.object_order import reorder
+from tests.builders import mask_object
 
 EVENT = st.lists(st.integers(0, 10_000), max_size=5, unique=True)
 

@@ -8,12 +8,12 @@ import pytest
 
 from hepflow.errors import MissingBranch, UserFunctionError
 from hepflow.object_changes import change_target
-from hepflow.object_order import index_columns, mask_object, remap_indices
+from hepflow.object_order import index_columns, remap_indices
 from hepflow.records import NOMINAL, Variation
 from hepflow.schema import Correction, Systematic
 from hepflow.sources import expand
 from hepflow.variations import correct_objects
-from tests.builders import make_dataset, scale_down, scale_one, scale_up
+from tests.builders import make_dataset, mask_object, scale_down, scale_one, scale_up
 
 UP, DOWN = Variation("jes_total", "up", "object"), Variation("jes_total", "down", "object")
 MC = make_dataset("ttbar__nominal")

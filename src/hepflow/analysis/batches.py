@@ -24,7 +24,7 @@ from hepflow.storage import sha256_bytes
 if TYPE_CHECKING:
     from hepflow.analysis.base import Analysis
 
-_MOST = 300_000  # events of a batch: a hundred variations cost 0.2 s, however few these are
+_MOST = 600_000  # events of a batch: a hundred variations cost 0.2 s, however few these are
 _BOUNDED = 100_000  # the same where `execution.memory_limit` is set
 _LEAST = 20_000  # below, the fixed cost of a batch is felt
 

@@ -19,10 +19,10 @@ from hepflow.corrections import (
     sources_of,
 )
 from hepflow.errors import MaskError, UserFunctionError
-from hepflow.events import replace_object
+from hepflow.events import Lists, replace_object
 from hepflow.functors import call, naming
 from hepflow.normalisation import event_weights, generator_weights
-from hepflow.object_order import mask_object
+from hepflow.object_order import keep_objects
 from hepflow.records import NOMINAL, Dataset, Ledger, PartCounts, Variation
 from hepflow.schema import Correction, GhostObservable, GoodObjectMask, Systematic
 from hepflow.skimming import Skim
@@ -121,16 +121,21 @@ def apply_object_mask(events: Any, mask: GoodObjectMask, where: str) -> Any:
     target = events[mask.object]
     if len(result) != len(target) or result.ndim != target.ndim:
         raise MaskError(f"{where}: expected one value for each {mask.object} of each event.")
-    if target.ndim > 1 and not ak.all(ak.num(result, axis=1) == ak.num(target, axis=1)):
-        raise MaskError(f"{where}: its lists differ in length from those of {mask.object}.")
     if target.ndim == 1:
         raise MaskError(f"{where}: {mask.object} is one for each event and cannot be masked.")
-    if ak.any(ak.is_none(result, axis=1)) or ak.any(ak.is_none(result, axis=0)):
-        raise MaskError(f"{where}: the mask has missing values. Fill them: ak.fill_none(x, False).")
-    kind = ak.to_numpy(ak.flatten(result, axis=1)).dtype
-    if len(ak.flatten(result, axis=1)) and kind != np.bool_:
-        raise MaskError(f"{where}: the mask has type {kind}, expected bool.")
-    return mask_object(events, mask.object, ak.values_astype(result, np.bool_))
+    objects = Lists.of(target)
+    try:
+        found = Lists.of(result)
+        flat = found.numbers()
+    except UserFunctionError as error:
+        raise MaskError(
+            f"{where}: the mask has missing values. Fill them: ak.fill_none(x, False)."
+        ) from error
+    if not np.array_equal(found.offsets, objects.offsets):
+        raise MaskError(f"{where}: its lists differ in length from those of {mask.object}.")
+    if len(flat) and flat.dtype != np.bool_:
+        raise MaskError(f"{where}: the mask has type {flat.dtype}, expected bool.")
+    return keep_objects(events, mask.object, objects, flat.astype(np.bool_, copy=False))
 
 
 def add_ghosts(events: Any, ghost: GhostObservable, where: str) -> Any:

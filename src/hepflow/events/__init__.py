@@ -13,7 +13,7 @@ from hepflow.events.branches import (
     name_in_file,
     names_of,
 )
-from hepflow.events.kept_open import kept_open
+from hepflow.events.kept_open import file_version, keep_open, kept_open
 from hepflow.events.lists import Lists, columns_of, flat_like, numbers, packed, stacked
 from hepflow.events.open_file import (
     OpenFile,
@@ -44,8 +44,10 @@ __all__ = [
     "build_events",
     "check_branches",
     "columns_of",
+    "file_version",
     "flat_like",
     "index_target",
+    "keep_open",
     "kept_open",
     "merge_branches",
     "name_in_file",

@@ -42,14 +42,32 @@ def kept_open(
     UnreadableFile, MissingTree
         As `open_tree` does.
     """
-    key = (filename, treename, tuple(sorted(branch_map.items())), version, _status(filename))
+    key = _key(filename, treename, branch_map, version)
     file = _kept.files.pop(key, None)
     if file is None:
         file = open_tree(filename, treename, branch_map)
     yield file
-    _kept.files[key] = file  # not reached after an error
+    _keep(key, file)  # not reached after an error
+
+
+def keep_open(file: OpenFile, version: str) -> None:
+    """Leave an open file to the entry ranges that this worker may read of it."""
+    _keep(_key(file.filename, file.tree, file.branch_map, version), file)
+
+
+def file_version(uuid: str, digest: str) -> str:
+    """What is known of the content of a file, as one text."""
+    return f"{uuid} {digest}"
+
+
+def _keep(key: _Key, file: OpenFile) -> None:
+    _kept.files[key] = file
     for oldest in list(_kept.files)[:-_MOST]:
         del _kept.files[oldest]
+
+
+def _key(filename: str, treename: str, branch_map: Mapping[str, str], version: str) -> _Key:
+    return (filename, treename, tuple(sorted(branch_map.items())), version, _status(filename))
 
 
 def _status(filename: str) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from hepflow.errors import MissingBranch, NormalisationError, UnreadableFile, did_you_mean
-from hepflow.events import OpenFile, name_in_file, open_tree
+from hepflow.events import OpenFile, file_version, keep_open, name_in_file, open_tree
 from hepflow.records import FileInfo, WorkItem
 from hepflow.remote import is_remote, shown
 
@@ -49,6 +49,12 @@ def inspect_file(task: FileTask) -> FileInfo:
         If the branch of the generator weight does not hold one number for each event.
     """
     file = _open_one(task)
+    found = _looked_into(file, task)
+    keep_open(file, file_version(found.uuid, found.digest))  # this worker may skim it next
+    return found
+
+
+def _looked_into(file: OpenFile, task: FileTask) -> FileInfo:
     return FileInfo(
         dataset=task.dataset,
         path=file.filename,

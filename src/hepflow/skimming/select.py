@@ -17,6 +17,7 @@ from hepflow.events import (
     OpenFile,
     build_events,
     check_branches,
+    file_version,
     kept_open,
     names_of,
     present_branches,
@@ -54,7 +55,7 @@ def select_events(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> tuple[Any
 
 
 def _opened(dataset: Dataset, item: WorkItem) -> contextlib.AbstractContextManager[OpenFile]:
-    version = f"{item.fileuuid} {item.usermeta.get('file_digest', '')}"
+    version = file_version(item.fileuuid, item.usermeta.get("file_digest", ""))
     return kept_open(item.filename, item.treename, dataset.branch_map, version)
 
 

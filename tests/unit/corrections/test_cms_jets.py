@@ -11,10 +11,9 @@ import pytest
 
 from hepflow.corrections import cms, with_file_index
 from hepflow.corrections.random import random_normal
-from hepflow.object_order import mask_object
 from hepflow.records import NOMINAL, Variation
 from hepflow.schema import Correction
-from tests.builders import make_dataset
+from tests.builders import make_dataset, mask_object
 from tests.unit.corrections.real import (
     FILES,
     JET_FILES,

@@ -10,8 +10,7 @@ import pytest
 
 from hepflow.corrections import cms, per_event
 from hepflow.errors import CorrectionError, InputError
-from hepflow.object_order import mask_object
-from tests.builders import binning, category, correction_node, write_corrections
+from tests.builders import binning, category, correction_node, mask_object, write_corrections
 from tests.unit.corrections.real import (
     FILES,
     JET_FILES,

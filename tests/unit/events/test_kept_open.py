@@ -9,7 +9,7 @@ import pytest
 import uproot
 
 from hepflow.errors import UnreadableFile
-from hepflow.events import kept_open, open_file
+from hepflow.events import file_version, keep_open, kept_open, open_file
 from hepflow.events.kept_open import _kept
 
 
@@ -77,3 +77,10 @@ def test_only_the_last_files_stay_open(opened, tmp_path):
     for path in (*paths, *paths[1:], paths[0]):
         first(path)
     assert opened == ["a.root", "b.root", "c.root", "a.root"]
+
+
+def test_a_file_that_was_looked_into_is_open_already(opened, tmp_path):
+    path = write(tmp_path / "a.root", 1.0)
+    keep_open(open_file.open_tree(path, "Events"), file_version("uuid", "digest"))
+    assert first(path, "uuid digest") == 1.0
+    assert opened == []
