@@ -27,7 +27,7 @@ SIZE = 0.5
 ST = np.array([100, 200, 300, 400, 500, 650, 850, 1100, 2000], dtype=np.float64)
 YEARS = tuple(truth.LUMINOSITY)
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.campaign]
 
 
 @pytest.fixture(scope="module")

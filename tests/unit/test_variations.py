@@ -228,6 +228,14 @@ def test_a_missing_target_is_named():
         change_target(events(), correction(target="Jet"), 1.0, "x")
 
 
+def test_missing_values_of_a_target_are_told():
+    some = ak.Array([[10.0, None, 5.0], []])
+    given = events()
+    given = ak.with_field(given, ak.with_field(given.Jet, some, "mass"), "Jet")
+    with pytest.raises(UserFunctionError, match=r"'mass' of the target: 1 of 3 values are missing"):
+        change_target(given, correction(), 1.0, "corrections[0]")
+
+
 # -- index columns -----------------------------------------------------------------------
 
 

@@ -23,6 +23,8 @@ from benchmarks.variations.reading import columns_read, decompression
 from benchmarks.variations.records import Found, differences
 from benchmarks.variations.sample import CACHE, SampleFile, ensure, kept_bits
 
+pytestmark = pytest.mark.campaign
+
 EVENTS = 2000
 SMALL = SampleFile("zlib", 80, EVENTS)
 

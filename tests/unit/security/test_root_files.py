@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
 import struct
@@ -17,6 +18,7 @@ import uproot
 
 from hepflow.errors import HepflowError, InputError, MissingTree, UnreadableFile
 from hepflow.events import open_tree
+from hepflow.events.decompression import bound_decompression
 from hepflow.metadata_extractor.files import FileTask, inspect_file
 
 from .confined import confined
@@ -163,6 +165,25 @@ def test_a_block_that_holds_more_than_it_says(tmp_path, kind):
             uproot.compression._DecompressZLIB().decompress(bomb, 1000)
     with confined(), pytest.raises(UnreadableFile, match=r"a\.root, entries 0 to 10"):
         open_tree(str(path), "Events").read(["x"], 0, 10)
+
+
+@pytest.mark.parametrize("kind", ["zlib", "lzma", "zstd"])
+def test_blocks_of_another_size_than_they_say_are_refused(kind):
+    bound_decompression()
+    content = bytes(range(256)) * 40
+    packed = {
+        "zlib": zlib.compress(content),
+        "lzma": lzma.compress(content),
+        "zstd": bytes(cramjam.zstd.compress(content)),
+    }[kind]
+    codec = getattr(uproot.compression, f"_decompress_{kind.upper()}")
+    assert bytes(codec.decompress(packed, len(content))) == content
+    with pytest.raises(ValueError, match=f"a block of {len(content) - 1} bytes cannot"):
+        codec.decompress(packed, len(content) - 1)
+    if kind == "zstd":  # ROOT writes no checksum
+        return
+    with pytest.raises(ValueError, match="cannot be decompressed"):
+        codec.decompress(packed[:40] + b"?" + packed[41:], len(content))
 
 
 @pytest.mark.parametrize("first", [0, 70, 299])
