@@ -27,7 +27,7 @@ def reorder(events: Any, name: str, objects: Lists) -> Any:
     index[places] = order
     local = index - np.repeat(objects.offsets[:-1], objects.counts)
     kept = replace(objects, content=plain_layout(local))
-    return remap_indices(events, name, kept.array())
+    return remap_indices(events, name, kept.array(), lost=False)
 
 
 def falling(pt: Floats, offsets: Any) -> tuple[Any, Any]:
@@ -38,6 +38,8 @@ def falling(pt: Floats, offsets: Any) -> tuple[Any, Any]:
     tuple
         Positions from which to take, and to which to put, of the lists that are not sorted.
     """
+    if np.isnan(pt).any():
+        pt = np.where(np.isnan(pt), -np.inf, pt)  # last, whatever other lists there are
     inside = _inside(len(pt), offsets)
     rises = np.flatnonzero(inside & (pt[1:] > pt[:-1]))
     if not len(rises):
@@ -91,7 +93,7 @@ def keep_objects(events: Any, name: str, objects: Lists, flat: NDArray[np.bool_]
         return found
     local = np.arange(objects.offsets[-1]) - np.repeat(objects.offsets[:-1], objects.counts)
     kept = replace(objects, content=plain_layout(local)).kept(flat)
-    return remap_indices(found, name, kept.array())
+    return remap_indices(found, name, kept.array(), lost=True)
 
 
 def plain_layout(values: Any) -> Any:
@@ -101,14 +103,17 @@ def plain_layout(values: Any) -> Any:
     return ak.contents.NumpyArray(values)
 
 
-def remap_indices(events: Any, name: str, kept: Any) -> Any:
+def remap_indices(events: Any, name: str, kept: Any, *, lost: bool) -> Any:
     """Make index columns that point to a collection follow its new order.
 
     Parameters
     ----------
     kept
         For each object of the new collection its position in the old one, shape
-        (n_events, var). An index whose object is gone becomes -1.
+        (n_events, var).
+    lost
+        Whether objects are gone: an index whose object is not there becomes -1. Where objects
+        are in another order only, one that points beyond the collection stays as it is.
     """
     import awkward as ak
 
@@ -117,7 +122,7 @@ def remap_indices(events: Any, name: str, kept: Any) -> Any:
         pairs = ak.cartesian([old, kept], axis=1, nested=True)
         matches = pairs["0"] == pairs["1"]
         found = ak.argmax(matches, axis=2)
-        new = ak.where(ak.any(matches, axis=2), ak.fill_none(found, -1), -1)
+        new = ak.where(ak.any(matches, axis=2), ak.fill_none(found, -1), -1 if lost else old)
         events = replace_object(events, collection, ak.with_field(events[collection], new, field))
     return events
 

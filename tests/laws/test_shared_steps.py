@@ -79,6 +79,18 @@ def by_muons(pt):
     return 1.0 - 0.0005 * pt
 
 
+def by_count(n):
+    return 1.0 + 0.1 * n
+
+
+def number_of(jets):
+    return ak.num(jets, axis=1) * 1.0
+
+
+def of_jets(jets, pt):
+    return 10.0 * ak.num(jets, axis=1) + 0.0 * pt
+
+
 def hard(pt):
     return pt > 32.0
 
@@ -106,6 +118,10 @@ def weight(name, use, **fields):
     return {"name": name, "type": "event", "use_correctionlib": False, "use": use, **fields}
 
 
+OVERWRITTEN = [
+    {"names": ["nTrueInt"], "collections": "Pileup", "function": of_jets,
+     "use": ["Jet", ("Pileup", "nTrueInt")]}
+]  # fmt: skip
 SIDES = {"up_function": scale_up, "down_function": scale_down}
 JES = changed("jes", uncertainty_sources=[{"name": "scale", **SIDES}])
 CHANGES = {
@@ -114,6 +130,12 @@ CHANGES = {
     "jer": changed("jer", use=[("Jet", "pt"), ("Jet", "eta")], nominal_function=near_beam),
     "jets by muons": changed(
         "by", use=[("Jet", "pt"), ("Muon", "pt")], nominal_function=with_muons
+    ),
+    "muons by pile-up": changed(
+        "bypu", target=("Muon", "pt"), use=[("Pileup", "nTrueInt")], nominal_function=by_pileup
+    ),
+    "met by pile-up": changed(
+        "metpu", target=("MET", "pt"), use=[("Pileup", "nTrueInt")], nominal_function=by_pileup
     ),
     "muons": changed("muons", target=("Muon", "pt"), use=[("Muon", "pt")]),
     "muons with a source": changed(
@@ -124,6 +146,7 @@ CHANGES = {
 FACTORS = {
     "pile-up": weight("pileup", [("Pileup", "nTrueInt")], nominal_function=by_pileup),
     "jets": weight("jets", [("Jet", "pt")], nominal_function=by_jets, reduce="prod"),
+    "count": weight("count", [("sums", "count")], nominal_function=by_count),
     "muons": weight("muons_id", [("Muon", "pt")], nominal_function=by_muons, reduce="prod"),
 }
 SOURCES = {
@@ -191,7 +214,9 @@ def sections(draw):
         ],
         "ghost_observables": [
             {"names": ["ht"], "collections": "sums", "function": scalar_sum,
-             "use": ["Jet", ("MET", "pt")]}
+             "use": ["Jet", ("MET", "pt")]},
+            {"names": ["count"], "collections": "sums", "function": number_of, "use": ["Jet"]},
+            *draw(st.sampled_from([[], OVERWRITTEN])),
         ],
     }  # fmt: skip
 

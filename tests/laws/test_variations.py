@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import awkward as ak
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hepflow.events import Lists
-from hepflow.object_order import reorder
+from hepflow.object_order import falling, reorder
 from tests.builders import mask_object
 
 EVENT = st.lists(st.integers(0, 10_000), max_size=5, unique=True)
@@ -58,3 +61,41 @@ def test_masking_keeps_who_points_to_what_is_left(events, threshold):
         for one in targets(events)
     ]
     assert targets(found) == expected
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(
+        st.lists(st.sampled_from([1.0, 2.0, 3.0, 4.0, -0.0, 0.0, np.inf, -np.inf]), max_size=14),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_lists_fall_as_a_stable_sort_makes_them(lists):
+    offsets = np.concatenate(([0], np.cumsum([len(one) for one in lists])))
+    pt = np.array([value for one in lists for value in one], dtype=np.float64)
+    order = np.arange(len(pt))
+    taken, places = falling(pt, offsets)
+    order[places] = taken
+    for first, last in pairwise(offsets):
+        expected = first + np.argsort(-pt[first:last], kind="stable")
+        assert np.array_equal(order[first:last], expected)
+
+
+@pytest.mark.parametrize("others", [[], [np.arange(12.0)], [np.array([5.0, 4.0])]])
+def test_what_is_not_a_number_goes_last_whatever_else_there_is(others):
+    lists = [np.array([1.0, np.nan, 2.0, 3.0]), *others]
+    offsets = np.concatenate(([0], np.cumsum([len(one) for one in lists])))
+    order = np.arange(offsets[-1])
+    taken, places = falling(np.concatenate(lists), offsets)
+    order[places] = taken
+    assert order[:4].tolist() == [3, 2, 0, 1]
+
+
+@pytest.mark.parametrize("events", [slice(0, 2), slice(0, 1), slice(1, 2)])
+def test_an_index_beyond_its_collection_stays_in_any_chunk(events):
+    jets = ak.Array([[{"pt": 1.0}, {"pt": 2.0}], [{"pt": 5.0}, {"pt": 4.0}]])
+    muons = ak.Array([[{"jetIdx": 0}, {"jetIdx": 7}], [{"jetIdx": 1}, {"jetIdx": 9}]])
+    given_ = ak.zip({"Jet": jets, "Muon": muons}, depth_limit=1)[events]
+    found = reorder(given_, "Jet", Lists.of(given_.Jet))
+    assert found.Muon.jetIdx.tolist() == [[1, 7], [1, 9]][events]

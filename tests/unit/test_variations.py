@@ -263,7 +263,7 @@ def test_indices_into_the_same_collection_follow_too():
     given = ak.zip({"GenPart": parts}, depth_limit=1)
     found = remap_indices(
         ak.with_field(given, given.GenPart[ak.Array([[1, 0]])], "GenPart"), "GenPart",
-        ak.Array([[1, 0]]),
+        ak.Array([[1, 0]]), lost=False,
     )  # fmt: skip
     assert found.GenPart.genPartIdxMother.tolist() == [[1, -1]]
 

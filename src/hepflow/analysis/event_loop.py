@@ -15,7 +15,13 @@ from hepflow.analysis.keep_yield import YieldRows, join_yields, yields_of
 from hepflow.analysis.keeping import kept_rows
 from hepflow.analysis.members import member_weights, split_members
 from hepflow.analysis.n_minus_1 import fill_n_minus_1, near_baseline
-from hepflow.analysis.shared import SharedSteps, shared_mask, shared_steps, start_of
+from hepflow.analysis.shared import (
+    SharedSteps,
+    computed_objects,
+    shared_mask,
+    shared_steps,
+    start_of,
+)
 from hepflow.analysis.shifted import shared_factors, shifted_weights
 from hepflow.analysis.stack import Floats, Origin, Prepared, Stack, block_size, in_groups
 from hepflow.analysis.touches import overridden_steps
@@ -36,7 +42,7 @@ from hepflow.records import NOMINAL, Dataset, RawHistograms, Variation, unseen
 from hepflow.records.histograms import AxisKey
 from hepflow.schema import Channel, Observable
 from hepflow.sources import links_of
-from hepflow.variations import correct_each
+from hepflow.variations import EVERYTHING, correct_each
 
 Shifts = tuple[Variation, ...]
 
@@ -200,7 +206,9 @@ class EventLoop(EventSteps):
         corrected = correct_each(start.events, *changes, shifts, dataset, spec.digests)
         stack = Stack.of(corrected, start.base, start.owners)
         rows = np.tile(np.arange(len(start.base)), len(shifts))
-        stack = replace(stack, origin=Origin(start.events, shared.moved, rows))
+        own_way = type(self).add_ghost_observables is not EventLoop.add_ghost_observables
+        moved = shared.moved | ({EVERYTHING} if own_way else computed_objects(spec))
+        stack = replace(stack, origin=Origin(start.events, moved, rows))
         events = steps.apply_object_masks(stack.events, spec.masks, shared.masks)
         stack = replace(stack, events=events)
         if spec.baseline is not None and shared.cuts:

@@ -120,7 +120,10 @@ def _changed_too_early(
 
 
 def _read_by_changes(spec: AnalysisSpec, dataset: Dataset) -> Iterator[str]:
-    """Objects that corrections and sources of objects read, besides their target."""
+    """Objects that corrections and sources of objects read or change.
+
+    They are applied to what every variation starts from, so that must be uncorrected.
+    """
     changes: list[tuple[Any, Any]] = [
         *((one, one.applies_to) for one in spec.corrections_of(dataset)),
         *((one, one.processes) for one in spec.systematics_of(dataset)),
@@ -128,6 +131,19 @@ def _read_by_changes(spec: AnalysisSpec, dataset: Dataset) -> Iterator[str]:
     for one, processes in changes:
         if one.type == "object" and applies(processes, dataset):
             yield from objects_read(one)
+            yield from (one.target or ())[:1]
+            yield from [one.propagate_to_met] if one.propagate_to_met else []
+
+
+def computed_objects(spec: AnalysisSpec) -> frozenset[str]:
+    """Objects, and branches without one, that computed columns are written to."""
+    found: set[str] = set()
+    for ghost in spec.ghosts:
+        alone = len(ghost.collections) == 1
+        places = ghost.collections * len(ghost.names) if alone else ghost.collections
+        columns = zip(places, ghost.names, strict=True)
+        found |= {name if place == EVENT else place for place, name in columns}
+    return frozenset(found)
 
 
 def shared_mask(shared: SharedSteps, baseline: Any, passed: Passed) -> Mask:

@@ -13,7 +13,7 @@ from hepflow.events.branches import (
     name_in_file,
     names_of,
 )
-from hepflow.events.kept_open import file_version, keep_open, kept_open
+from hepflow.events.kept_open import file_version, keep_open, kept_open, status_of
 from hepflow.events.lists import Lists, columns_of, flat_like, numbers, packed, stacked
 from hepflow.events.open_file import (
     OpenFile,
@@ -59,6 +59,7 @@ __all__ = [
     "read_events",
     "replace_object",
     "stacked",
+    "status_of",
     "sum_of_runs",
     "with_behaviour",
 ]

@@ -10,7 +10,8 @@ from pathlib import Path
 from hepflow.events.open_file import OpenFile, open_tree
 
 _MOST = 2  # open files: the entry ranges of one come one after the other
-_Key = tuple[str, str, tuple[tuple[str, str], ...], str, tuple[int, ...]]
+Status = tuple[int, ...]
+_Key = tuple[str, str, tuple[tuple[str, str], ...], str, Status]
 
 
 class _Kept(threading.local):
@@ -50,9 +51,16 @@ def kept_open(
     _keep(key, file)  # not reached after an error
 
 
-def keep_open(file: OpenFile, version: str) -> None:
-    """Leave an open file to the entry ranges that this worker may read of it."""
-    _keep(_key(file.filename, file.tree, file.branch_map, version), file)
+def keep_open(file: OpenFile, version: str, before: Status) -> None:
+    """Leave an open file to the entry ranges that this worker may read of it.
+
+    Parameters
+    ----------
+    before
+        Status of the file from before it was opened: it is not kept where it is another one.
+    """
+    if status_of(file.filename) == before:
+        _keep(_key(file.filename, file.tree, file.branch_map, version), file)
 
 
 def file_version(uuid: str, digest: str) -> str:
@@ -67,11 +75,11 @@ def _keep(key: _Key, file: OpenFile) -> None:
 
 
 def _key(filename: str, treename: str, branch_map: Mapping[str, str], version: str) -> _Key:
-    return (filename, treename, tuple(sorted(branch_map.items())), version, _status(filename))
+    return (filename, treename, tuple(sorted(branch_map.items())), version, status_of(filename))
 
 
-def _status(filename: str) -> tuple[int, ...]:
-    """What tells that a local file was replaced."""
+def status_of(filename: str) -> Status:
+    """What tells that a local file was replaced: time, size and inode; () of a remote one."""
     try:
         found = Path(filename).stat()
     except (OSError, ValueError):

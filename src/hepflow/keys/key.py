@@ -12,7 +12,7 @@ from typing import Any, Self
 from hepflow.errors import StorageError
 from hepflow.keys.hashing import stable_hash
 
-FORMAT_VERSION = 1  # of what is stored; a change makes every stored result old
+FORMAT_VERSION = 2  # of what is stored; a change makes every stored result old
 _FORMAT = "format"
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from hepflow.errors import MissingBranch, NormalisationError, UnreadableFile, did_you_mean
-from hepflow.events import OpenFile, file_version, keep_open, name_in_file, open_tree
+from hepflow.events import OpenFile, file_version, keep_open, name_in_file, open_tree, status_of
 from hepflow.records import FileInfo, WorkItem
 from hepflow.remote import is_remote, shown
 
@@ -48,9 +48,11 @@ def inspect_file(task: FileTask) -> FileInfo:
     NormalisationError
         If the branch of the generator weight does not hold one number for each event.
     """
+    before = {path: status_of(path) for path in (task.path, *task.alternatives)}
     file = _open_one(task)
     found = _looked_into(file, task)
-    keep_open(file, file_version(found.uuid, found.digest))  # this worker may skim it next
+    version = file_version(found.uuid, found.digest)
+    keep_open(file, version, before.get(file.filename, ()))  # this worker may skim it next
     return found
 
 

@@ -52,6 +52,7 @@ def _selection(one: Any, where: str) -> Problems:
 def ghosts_sensible(tree: Tree) -> Problems:
     """Computed columns have one place each, and one function makes each."""
     first: dict[tuple[str, str], str] = {}
+    weights = _weight_branches(tree)
     for i, one in entries(tree, "ghost_observables"):
         names = [name for _, name in texts(one.get("names"))]
         places = [name for _, name in texts(one.get("collections"))]
@@ -67,7 +68,18 @@ def ghosts_sensible(tree: Tree) -> Problems:
             path = f"ghost_observables[{i}].names[{j}]"
             if column in first:
                 yield Problem(path, f"{'.'.join(column)} is computed already at {first[column]}.")
+            if column[0] == "event" and column[1] in weights:
+                message = f"{column[1]!r} is the generator weight, which is not computed."
+                yield Problem(path, message, "Give another name, or make it a correction.")
             first.setdefault(column, path)
+
+
+def _weight_branches(tree: Tree) -> set[str]:
+    """Branches of the generator weight of all datasets."""
+    rows = [one for _, one in entries(tree, "datasets", "datasets")]
+    given = [one.get("weight_branch") for one in (section(tree, "general"), *rows)]
+    named = {one for one in given if isinstance(one, str)}
+    return named if given[0] is not None else {*named, "genWeight"}
 
 
 def norm_factors_sensible(tree: Tree) -> Problems:

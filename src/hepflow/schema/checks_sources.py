@@ -143,10 +143,13 @@ def _no_columns(arguments: Any, where: str, objects: Mapping[str, Any]) -> Probl
             yield Problem(f"{where}.args[{j}]", f"{text!r} is a text, not a column.", hint)
 
 
-def _only_for_pt(one: Mapping[str, Any], where: str) -> Problems:
-    """What follows from a new pt has no effect for another column."""
+def _target_column(one: Mapping[str, Any], where: str) -> Problems:
+    """The target is of an object; what follows from a new pt has no effect for another column."""
     target = one.get("target")
     parts = target.split(".") if isinstance(target, str) else target
+    if isinstance(parts, (list, tuple)) and parts and parts[0] == "event":
+        message = "a branch without an object cannot be changed."
+        yield Problem(f"{where}.target", message, 'Give a column of an object: ("Jet", "pt").')
     column = parts[-1] if isinstance(parts, (list, tuple)) and parts else "pt"
     if column != "pt":
         word = f"for the column {column!r}: it is for 'pt'"
@@ -164,7 +167,7 @@ def _correction_target(one: Mapping[str, Any], where: str) -> Problems:
             )
         unused = {"reduce": "prod", "keep_yield": False}
         yield from no_effect(one, where, unused, "for type 'object'")
-        yield from _only_for_pt(one, where)
+        yield from _target_column(one, where)
         yield from _smearing(one, where)
     if one.get("type") == "event":
         unused = {**_ONLY_OBJECT, **_ONLY_JETS, **_ONLY_MET}
@@ -211,7 +214,7 @@ def systematics_complete(tree: Tree) -> Problems:
             yield from needs(one, where, needed[kind], f"for type {kind!r}")
             yield from no_effect(one, where, unused[kind], f"for type {kind!r}")
         if kind == "object":
-            yield from _only_for_pt(one, where)
+            yield from _target_column(one, where)
         if kind == "theory":
             yield from _members(one, where)
         if given(one.get("up_function")) and given(one.get("down_function")):

@@ -9,7 +9,7 @@ import pytest
 import uproot
 
 from hepflow.errors import UnreadableFile
-from hepflow.events import file_version, keep_open, kept_open, open_file
+from hepflow.events import file_version, keep_open, kept_open, open_file, status_of
 from hepflow.events.kept_open import _kept
 
 
@@ -81,6 +81,17 @@ def test_only_the_last_files_stay_open(opened, tmp_path):
 
 def test_a_file_that_was_looked_into_is_open_already(opened, tmp_path):
     path = write(tmp_path / "a.root", 1.0)
-    keep_open(open_file.open_tree(path, "Events"), file_version("uuid", "digest"))
+    before, file = status_of(path), open_file.open_tree(path, "Events")
+    keep_open(file, file_version("uuid", "digest"), before)
     assert first(path, "uuid digest") == 1.0
     assert opened == []
+
+
+def test_a_file_that_was_replaced_meanwhile_is_not_kept(opened, tmp_path):
+    path = write(tmp_path / "a.root", 1.0)
+    before, file = status_of(path), open_file.open_tree(path, "Events")
+    write(tmp_path / "b.root", 2.0)
+    (tmp_path / "b.root").replace(path)
+    keep_open(file, file_version("uuid", "digest"), before)
+    assert first(path, "uuid digest") == 2.0
+    assert opened == ["a.root"]

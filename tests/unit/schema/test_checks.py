@@ -169,6 +169,24 @@ def test_computed_columns():
     assert problems_in(config) == {}
 
 
+def test_the_generator_weight_is_not_computed():
+    ghost = {**valid()["ghost_observables"][0], "names": "genWeight", "collections": "event"}
+    told = problems_in(changed(ghost_observables=[ghost]))["ghost_observables[0].names[0]"]
+    assert "is the generator weight" in told.message
+    config = changed(ghost_observables=[ghost], general__weight_branch="w")
+    assert problems_in(config) == {}
+
+
+@pytest.mark.parametrize("target", [("event", "rho"), "event.rho"])
+def test_a_branch_without_an_object_is_no_target(target):
+    source = {
+        "name": "rho", "type": "object", "use": ["Jet.pt"], "up_function": abs,
+        "down_function": abs, "target": target,
+    }  # fmt: skip
+    told = problems_in(changed(systematics=[source]))
+    assert "without an object cannot be changed" in told["systematics[0].target"].message
+
+
 def test_computed_columns_can_be_read():
     config = changed(channels__0__observables__0__use=[("Ghost", "ht")])
     assert problems_in(config) == {}
