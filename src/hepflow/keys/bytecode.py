@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import dis
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
@@ -19,6 +20,12 @@ _FLAGS = 0x0FFF
 _TEXT_ONLY = {"__doc__", "__firstlineno__", "__static_attributes__"}
 _JUMPS = {*dis.hasjrel, *dis.hasjabs}
 _CONSTANTS = set(dis.hasconst)
+# Python 3.13 joins these where both stand in one line: how a text is laid out would show.
+_PAIRS = {
+    "LOAD_FAST_LOAD_FAST": ("LOAD_FAST", "LOAD_FAST"),
+    "STORE_FAST_LOAD_FAST": ("STORE_FAST", "LOAD_FAST"),
+    "STORE_FAST_STORE_FAST": ("STORE_FAST", "STORE_FAST"),
+}
 _FREE = set(dis.hasfree)
 _NAMES = {*dis.hasname, *dis.haslocal, *dis.hasfree}
 _ROOTS = {
@@ -64,14 +71,19 @@ def normalised(code: CodeType) -> tuple[Any, ...]:
     """Return signature, instructions and exception table; nested code objects stay in it."""
     items = _instructions(code)
     offsets = [item.offset for item in items]
+    sizes = (len(_PAIRS.get(item.opname, ("",))) for item in items)
+    places = [0, *itertools.accumulate(sizes)]  # of instructions among the steps
     steps: list[Any] = []
     for item in items:
+        if item.opname in _PAIRS:
+            steps += zip(_PAIRS[item.opname], item.argval, strict=True)
+            continue
         argument: Any = item.arg
         if item.opcode in _CONSTANTS:
             argument = item.argval
         elif item.opcode in _JUMPS:
             # A target may be the prefix of a long argument: take the instruction after it.
-            argument = bisect.bisect_left(offsets, item.argval)
+            argument = places[bisect.bisect_left(offsets, item.argval)]
         elif item.opcode in _NAMES:
             argument = item.argval
         steps.append((item.opname, argument))

@@ -93,7 +93,9 @@ def safe_join(root: str | Path, *names: str) -> Path:
             )
     path = root.joinpath(*names)
     try:
-        inside = path.resolve().is_relative_to(root.resolve())
+        found = path.resolve()
+        # What is still a link after all of them were followed leads to itself (Python 3.13).
+        inside = found.is_relative_to(root.resolve()) and not found.is_symlink()
     except (OSError, RuntimeError):  # links that lead to each other
         inside = False
     if not inside:
