@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,15 +143,29 @@ def changed_fields(before: Any, after: Any) -> set[str]:
 
 
 def objects_read(change: Correction | Systematic) -> set[str]:
-    """Objects, and branches without one, that a correction or source reads, beside its target."""
-    given = list(change.use)
-    if isinstance(change, Correction):
-        given += [one for one in change.args if isinstance(one, tuple)]
-        if change.smearing is not None:
-            given += change.smearing.use
-            if change.smearing.generated is not None:
-                given.append((change.smearing.generated, None))
-    return {(field or EVERYTHING) if name == EVENT else name for name, field in given}
+    """Objects, and branches without one, from which the value of a correction or source follows."""
+    columns = columns_read(change)
+    return {(field or EVERYTHING) if name == EVENT else name for name, field in columns}
+
+
+def columns_read(one: Correction | Systematic) -> tuple[tuple[str, str | None], ...]:
+    """Columns from which the value of a correction or a source follows."""
+    given = (one.args or one.use) if isinstance(one, Correction) else one.use
+    columns = tuple(column for column in given if isinstance(column, tuple))
+    return (*columns, *_smeared_by(one)) if isinstance(one, Correction) else columns
+
+
+def _smeared_by(one: Correction) -> Iterator[tuple[str, str | None]]:
+    """Columns that smearing reads, of the objects and of the generated ones."""
+    if one.smearing is None:
+        return
+    yield from one.smearing.use
+    name = (one.target or (EVENT, None))[0]
+    for objects in (name, one.smearing.generated):
+        if objects is not None:
+            yield from ((objects, field) for field in ("pt", "eta", "phi"))
+    if one.smearing.index is not None:
+        yield (name, one.smearing.index)
 
 
 def _with_random_numbers(

@@ -137,13 +137,7 @@ def _read_by_changes(spec: AnalysisSpec, dataset: Dataset) -> Iterator[str]:
 
 def computed_objects(spec: AnalysisSpec) -> frozenset[str]:
     """Objects, and branches without one, that computed columns are written to."""
-    found: set[str] = set()
-    for ghost in spec.ghosts:
-        alone = len(ghost.collections) == 1
-        places = ghost.collections * len(ghost.names) if alone else ghost.collections
-        columns = zip(places, ghost.names, strict=True)
-        found |= {name if place == EVENT else place for place, name in columns}
-    return frozenset(found)
+    return frozenset(canonical(one)[0] for ghost in spec.ghosts for one in ghost.columns)
 
 
 def shared_mask(shared: SharedSteps, baseline: Any, passed: Passed) -> Mask:

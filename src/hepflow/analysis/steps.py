@@ -153,9 +153,7 @@ def add_ghosts(events: Any, ghost: GhostObservable, where: str) -> Any:
             f"{where}: returned {len(values)} columns for {len(ghost.names)} names "
             f"({', '.join(ghost.names)})."
         )
-    one_for_all = len(ghost.collections) == 1
-    collections = ghost.collections * len(ghost.names) if one_for_all else ghost.collections
-    for name, collection, value in zip(ghost.names, collections, values, strict=True):
+    for (collection, name), value in zip(ghost.columns, values, strict=True):
         events = _put(events, collection, name, value, where)
     return events
 

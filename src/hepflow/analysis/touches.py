@@ -12,6 +12,7 @@ from hepflow.events import EVENT, Branches, index_target
 from hepflow.records import Dataset
 from hepflow.schema import Channel, Correction, Selection, Systematic
 from hepflow.sources import applies
+from hepflow.variations import columns_read
 
 Column = tuple[str, str | None]  # object and field; without field the whole object
 StepKind = Literal["correction", "mask", "baseline", "columns", "selection", "observable", "weight"]
@@ -190,26 +191,6 @@ def _object_corrections(spec: AnalysisSpec, dataset: Dataset, branches: Branches
             yield from _changes(one, _written(one, branches, single=single))
 
 
-def inputs_of(one: Correction | Systematic) -> tuple[Column, ...]:
-    """Columns from which the value of a correction or a source follows."""
-    given = (one.args or one.use) if isinstance(one, Correction) else one.use
-    columns = tuple(column for column in given if isinstance(column, tuple))
-    return (*columns, *_smeared_by(one)) if isinstance(one, Correction) else columns
-
-
-def _smeared_by(one: Correction) -> Iterator[Column]:
-    """Columns that smearing reads, of the objects and of the generated ones."""
-    if one.smearing is None:
-        return
-    yield from one.smearing.use
-    name = (one.target or (EVENT, None))[0]
-    for objects in (name, one.smearing.generated):
-        if objects is not None:
-            yield from ((objects, field) for field in ("pt", "eta", "phi"))
-    if one.smearing.index is not None:
-        yield (name, one.smearing.index)
-
-
 def _changes(one: Correction | Systematic, writes: tuple[Column, ...]) -> Iterator[Step]:
     """A change of the target, and what it does to the missing momentum."""
     name, field = one.target or (EVENT, None)
@@ -219,7 +200,7 @@ def _changes(one: Correction | Systematic, writes: tuple[Column, ...]) -> Iterat
         raw, excluded, own = None, None, (one.name,)
     # A source without a nominal value changes its target in its own variations only.
     nominally = isinstance(one, Correction) and acts_nominally(one)
-    reads = (*inputs_of(one), (name, field), *([(name, raw)] if raw else []))
+    reads = (*columns_read(one), (name, field), *([(name, raw)] if raw else []))
     yield Step("correction", one.name, reads if nominally else (), writes, sources=own)
     if one.propagate_to_met is not None:
         missing = ((one.propagate_to_met, "pt"), (one.propagate_to_met, "phi"))
@@ -270,9 +251,7 @@ def _cuts(kind: StepKind, selection: Selection | None, channel: str = "") -> Ite
 
 def _ghosts(spec: AnalysisSpec) -> Iterator[Step]:
     for ghost in spec.ghosts:
-        alone = len(ghost.collections) == 1
-        places = ghost.collections * len(ghost.names) if alone else ghost.collections
-        columns = tuple(map(canonical, zip(places, ghost.names, strict=True)))
+        columns = tuple(map(canonical, ghost.columns))
         name = ", ".join(map(column_name, columns))
         yield Step("columns", name, tuple(ghost.use), columns)
 
@@ -316,7 +295,7 @@ def _weights(spec: AnalysisSpec, dataset: Dataset) -> Iterator[Step]:
         if one.type == "event" and applies(one.applies_to, dataset):
             linked = [source.varies_with for source in one.uncertainty_sources]
             moving = tuple(name for name in linked if name is not None)
-            reads = inputs_of(one) if acts_nominally(one) else ()
+            reads = columns_read(one) if acts_nominally(one) else ()
             yield Step("weight", one.name, reads, sources=moving)
             read += reads
             kept += [one.name] if one.keep_yield else []

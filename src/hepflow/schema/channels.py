@@ -104,3 +104,10 @@ class GhostObservable(Functor):
     collections: Names = Field(
         description="Collections they are put into; one for all or one for each"
     )
+
+    @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """Collection and name of each column, in the order of what the function returns."""
+        alone = len(self.collections) == 1
+        places = self.collections * len(self.names) if alone else self.collections
+        return tuple(zip(places, self.names, strict=True))
