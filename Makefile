@@ -14,7 +14,7 @@ KILLS ?= 1000
 EVENTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test nightly benchmark lint format docs lab clean distclean
+.PHONY: help setup run test coverage nightly benchmark lint format docs lab clean distclean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -33,13 +33,16 @@ $(STAMP): pyproject.toml
 run: $(STAMP)  ## run the whole chain on the built-in sample
 	$(if $(EVENTS),HEPFLOW_SAMPLE_EVENTS=$(EVENTS)) $(BIN)/python analysis.py $(ARGS)
 
-test: $(STAMP)  ## all tests except the long campaigns, with coverage
+test: $(STAMP)  ## all tests except the long campaigns
+	$(BIN)/python -m pytest -n $(JOBS) -m "not nightly" $(ARGS)
+
+coverage: $(STAMP)  ## which lines and which messages the tests execute
 	$(BIN)/python -m pytest -n $(JOBS) -m "not nightly and not campaign" --cov --cov-report=term $(ARGS)
 	$(BIN)/python tests/check_messages.py
-	$(BIN)/python -m pytest -n 2 -m campaign $(ARGS)
 
-nightly: $(STAMP)  ## long campaigns, and the suite on other Python versions
+nightly: $(STAMP)  ## long campaigns, coverage, and the suite on other Python versions
 	$(BIN)/python -m pytest -m nightly $(ARGS)
+	$(MAKE) coverage
 	$(BIN)/python -m benchmarks.kills --kills $(KILLS)
 	$(BIN)/python -m benchmarks.planning
 	$(BIN)/python -m benchmarks.overhead
