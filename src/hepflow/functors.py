@@ -28,8 +28,12 @@ def column(events: Any, collection: str, field: str | None, where: str) -> Any:
     MissingBranch
         If the events do not carry it.
     """
+    from hepflow.events.quick import quick
+
     record = events if collection == "event" else _field(events, collection, where, "object")
-    return record if field is None else _field(record, field, where, f"column of {collection!r}")
+    if field is None:
+        return quick(record)
+    return quick(_field(record, field, where, f"column of {collection!r}"))
 
 
 def _field(record: Any, name: str, where: str, kind: str) -> Any:
@@ -136,8 +140,13 @@ def as_mask(result: Any, length: int, where: str) -> Mask:
     """
     import awkward as ak
 
+    from hepflow.events.quick import taken_apart
+
     if result is None or np.isscalar(result):
         raise MaskError(f"{where}: returned {result!r}, expected one value for each event.")
+    offsets, flat = taken_apart(result) or (None, None)
+    if offsets is None and flat is not None and len(flat) == length and flat.dtype == np.bool_:
+        return np.asarray(flat)
     array = ak.Array(result) if not isinstance(result, ak.Array) else result
     if len(array) != length:
         raise MaskError(

@@ -95,6 +95,14 @@ def hard(pt):
     return pt > 32.0
 
 
+def central(eta):
+    return (abs(eta) < 1.8) & (eta != 0)
+
+
+def not_first(eta):
+    return ak.local_index(eta, axis=1) > 0
+
+
 def hard_jets_apart(pt, muons):
     return (pt > 28.0) & (ak.num(muons, axis=1) < 3)
 
@@ -160,6 +168,8 @@ SOURCES = {
 MASKS = {
     "muons": {"object": "Muon", "function": hard, "use": [("Muon", "pt")]},
     "jets": {"object": "Jet", "function": hard, "use": [("Jet", "pt")]},
+    "central jets": {"object": "Jet", "function": central, "use": [("Jet", "eta")]},
+    "all jets but the first": {"object": "Jet", "function": not_first, "use": [("Jet", "eta")]},
     "jets by muons": {"object": "Jet", "function": hard_jets_apart,
                       "use": [("Jet", "pt"), ("Muon", "pt")]},
     "muons by jets": {"object": "Muon", "function": muons_with_jets,
@@ -171,6 +181,9 @@ CUTS = {
     "muon": {"name": "muon", "function": has_muon, "use": ["Muon"]},
     "jets": {"name": "two", "function": two_jets, "use": ["Jet"]},
 }
+
+
+EVENT_CUTS = {name: CUTS[name] for name in ("trigger", "met")}
 
 
 def some(pool, least=0):
@@ -245,8 +258,27 @@ def configuration(folder, drawn):
     return Config(**tiny_config(folder, [dataset], **drawn))
 
 
+@st.composite
+def by_columns(draw):
+    """Sections in which no step takes an object as a whole: other columns need not be there."""
+    found = draw(sections())
+    two = {"name": "two", "function": two_jets, "use": [("Jet", "pt")]}
+    seen = observable("jet_pts", [0.0, 30.0, 60.0, 120.0], all_pts, [("Jet", "pt")])
+    selection = {"cuts": draw(st.sampled_from([[two], [CUTS["met"]]]))}
+    return {
+        **found,
+        "corrections": [one for one in found["corrections"] if one["name"] != "count"],
+        "baseline_selection": {"cuts": draw(some(EVENT_CUTS, 1))},
+        "channels": [
+            {"name": "SR", "selection": selection, "observables": [seen],
+             "fit_observable": "jet_pts"}
+        ],
+        "ghost_observables": [],
+    }  # fmt: skip
+
+
 @settings(deadline=None, max_examples=25)
-@given(sections(), st.sampled_from([1, 700, 100_000]))
+@given(st.one_of(sections(), by_columns()), st.sampled_from([1, 700, 100_000]))
 def test_sharing_changes_no_bit(part, drawn, block):
     folder, events, metadata = part
     config = configuration(folder, drawn)
@@ -291,6 +323,31 @@ def test_what_is_shared_is_called_once(part):
     assert lengths["muons"] == lengths["trigger"] == [N]
     assert lengths["jets"] == lengths["two"] == [N, 2 * triggered]
     assert set(next(iter(found.values())).variations) == {"nominal", "scale_up", "scale_down"}
+
+
+def test_a_mask_that_no_variation_changes_comes_first(part):
+    folder, events, metadata = part
+    seen = []
+
+    def counting(pt):
+        seen.append(int(ak.count(pt)))
+        return pt > 32.0
+
+    drawn = {
+        "corrections": [JES],
+        "good_object_masks": {
+            "analysis": [
+                MASKS["central jets"],
+                {**MASKS["jets"], "function": counting},
+            ]
+        },
+        "baseline_selection": {"cuts": [CUTS["trigger"]]},
+    }
+    filled(Analysis, configuration(folder, drawn), events, metadata)
+    triggered = events[events.HLT_Mu50]
+    left = int(ak.sum(central(triggered.Jet.eta)))
+    assert 0 < left < ak.count(triggered.Jet.eta)
+    assert seen == [left, 2 * left]  # nominal, behind the trigger; up and down
 
 
 def test_a_variation_alone_and_among_others_is_the_same(part):

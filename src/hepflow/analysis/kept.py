@@ -18,7 +18,7 @@ from hepflow.storage import mark_used, pack_array, read_part, unpack_array, writ
 
 MOST = 1_000_000_000  # [byte] what one filling may keep
 ALL = 3_000_000_000  # [byte] what all together may keep; the oldest go first
-_FORMAT = 3
+_FORMAT = 4
 
 
 def keep(groups: Iterator[Prepared], stem: Path, room: float) -> Iterator[Prepared]:

@@ -35,6 +35,7 @@ from hepflow.sources import links_of
 
 if TYPE_CHECKING:
     from hepflow.analysis.event_loop import EventLoop
+    from hepflow.analysis.event_steps import EventSteps
 
 Shifts = tuple[Variation, ...]
 Floats = NDArray[np.float64]
@@ -183,7 +184,7 @@ def fill_n_minus_1(
     return found
 
 
-def near_baseline(loop: EventLoop, stack: Stack, passed: Passed, dataset: Dataset) -> Near | None:
+def near_baseline(loop: EventSteps, stack: Stack, passed: Passed, dataset: Dataset) -> Near | None:
     """Events that fail one cut of the baseline, ready for the channels.
 
     Parameters

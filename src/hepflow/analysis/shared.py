@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepflow.analysis.early import early_masks
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.stack import Stack
+from hepflow.analysis.steps import apply_object_masks
 from hepflow.analysis.touches import ALL, Moved, Step, canonical, steps_of
 from hepflow.events import EVENT, Branches, packed, replace_object
 from hepflow.functors import Passed
@@ -19,7 +21,6 @@ from hepflow.sources import applies
 from hepflow.variations import objects_read
 
 Mask = NDArray[np.bool_]
-_EARLY = {"correct_objects", "mask_objects", "select_baseline", "certified_events"}
 
 
 @dataclass(frozen=True)
@@ -29,27 +30,23 @@ class SharedSteps:
     moved: frozenset[str]  # objects (and branches without one) that a variation may change
     masks: frozenset[int]  # positions of the object masks that are applied again
     cuts: frozenset[int]  # positions of the cuts of the baseline that are required again
+    early: frozenset[int]  # positions of the masks that come before the variations instead
 
 
-def shared_steps(
-    spec: AnalysisSpec, dataset: Dataset, events: Any, overridden: Collection[str]
-) -> SharedSteps | None:
+def shared_steps(spec: AnalysisSpec, dataset: Dataset, events: Any) -> SharedSteps | None:
     """Read off the configuration what object variations have in common with nominal.
 
     Parameters
     ----------
     events
         Uncorrected events.
-    overridden
-        Steps that the analysis does in its own way.
 
     Returns
     -------
     SharedSteps
-        None where every variation takes all steps: the analysis has its own, or events that
-        fail a cut are wanted of variations, too.
+        None where every variation takes all steps: events that fail a cut are wanted of them.
     """
-    if _EARLY.intersection(overridden) or spec.varied_failing:
+    if spec.varied_failing:
         return None
     steps = [
         one
@@ -66,10 +63,13 @@ def shared_steps(
         moved |= found
     baseline = [one for one in steps if one.kind == "baseline"]
     masks = [one for one in steps if one.kind == "mask"]
+    applied = {i for i, one in enumerate(masks) if one in again}
+    early = early_masks(spec, dataset, events, applied)
     return SharedSteps(
         frozenset(moved),
-        frozenset(i for i, one in enumerate(masks) if one in again),
+        frozenset(applied) - early,
         frozenset(i for i, one in enumerate(baseline) if one in again),
+        early,
     )
 
 
@@ -153,17 +153,24 @@ def shared_mask(shared: SharedSteps, baseline: Any, passed: Passed) -> Mask:
     return found
 
 
-def start_of(shared: SharedSteps, whole: Stack, masked: Any, alive: Mask) -> Stack:
+def start_of(
+    spec: AnalysisSpec,
+    shared: SharedSteps,
+    whole: Stack,
+    masked: Any,
+    alive: Mask,
+) -> Stack:
     """Events from which object variations start: all that a variation could bring in.
 
-    What moves is uncorrected; all else is corrected and masked, and has passed its cuts.
+    What moves is uncorrected, with the early masks applied; all else is corrected and masked,
+    and has passed its cuts.
 
     Parameters
     ----------
     whole
         Uncorrected events.
     masked
-        The same, nominally corrected and masked.
+        The same, nominally corrected and masked, but for what moves.
     alive
         Which of them pass what is shared.
     """
@@ -172,4 +179,5 @@ def start_of(shared: SharedSteps, whole: Stack, masked: Any, alive: Mask) -> Sta
         if name in events.fields and name not in shared.moved:
             events = replace_object(events, name, masked[name])
     start = replace(whole, events=events, members=None).select(alive)
-    return replace(start, events=packed(start.events))
+    early = apply_object_masks(packed(start.events), spec.masks, shared.early)
+    return start.with_events(packed(early))

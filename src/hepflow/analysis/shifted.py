@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hepflow.analysis.spec import AnalysisSpec
-from hepflow.analysis.stack import Floats, Origin, Stack
+from hepflow.analysis.stack import Floats, Known, Origin, Stack
 from hepflow.analysis.steps import correction_factor
 from hepflow.analysis.touches import ALL
 from hepflow.corrections import linked_sources_of
@@ -30,15 +30,21 @@ def shared_factors(spec: AnalysisSpec, stack: Stack, dataset: Dataset) -> dict[i
     origin = stack.origin
     if origin is None or not len(stack.base):
         return {}
-    there = np.zeros(len(origin.events), dtype=np.bool_)
-    there[origin.rows] = True
-    events = origin.events[there]
-    place = np.cumsum(there)[origin.rows] - 1
-    return {
-        i: correction_factor(spec, one, f"corrections[{i}]", events)[place]
-        for i, one in _event_corrections(spec, dataset).items()
-        if _stays(one, origin)
-    }
+    length = len(origin.events)
+    wanted = np.zeros(length, dtype=np.bool_)
+    wanted[origin.rows] = True
+    found = {}
+    for i, one in _event_corrections(spec, dataset).items():
+        if _stays(one, origin):
+            nothing = Known(np.ones(length), np.zeros(length, dtype=np.bool_))
+            known = origin.factors.setdefault(i, nothing)
+            new = wanted & ~known.there
+            if new.any():
+                events = origin.events[new]
+                known.values[new] = correction_factor(spec, one, f"corrections[{i}]", events)
+                known.there |= new
+            found[i] = known.values[origin.rows]
+    return found
 
 
 def shifted_weights(

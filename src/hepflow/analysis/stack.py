@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from hepflow.records import Variation
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-STACK_EVENTS = 400_000  # of a block: more do not fit into caches, fewer feel its fixed cost
+STACK_EVENTS = 200_000  # of a block: more do not fit into caches, fewer feel its fixed cost
 _COPIES = 4  # of the stacked events that exist at a time: before and after a step, and its columns
 
 
@@ -38,6 +38,14 @@ def in_groups(
         yield tuple(shifts[start : start + size])
 
 
+@dataclass
+class Known:
+    """Factors of events, as far as they are known."""
+
+    values: Floats  # shape (n_events,)
+    there: Mask  # of which events, shape (n_events,)
+
+
 @dataclass(frozen=True)
 class Origin:
     """Events of which the rows of a stack are versions."""
@@ -45,6 +53,8 @@ class Origin:
     events: Any  # record array, shape (n_events,)
     moved: frozenset[str]  # objects (and branches without one) in which the versions differ
     rows: NDArray[np.intp]  # event of each row, shape (n_rows,)
+    # factors of the events by position of their correction: all stacks of the events share them
+    factors: dict[int, Known]
 
 
 @dataclass(frozen=True)
@@ -60,16 +70,28 @@ class Stack:
 
     @classmethod
     def of(
-        cls, parts: Sequence[Any], base: Floats, owners: Owners, members: Members | None = None
+        cls,
+        parts: Sequence[Any],
+        base: Floats,
+        owners: Owners,
+        members: Members | None = None,
+        wanted: Mapping[str, Collection[str]] | None = None,
     ) -> Stack:
-        """Stack the same events as seen by several variations; `base` and `owners` are theirs."""
+        """Stack the same events as seen by several variations; `base` and `owners` are theirs.
+
+        Of objects that differ, those columns are there that are `wanted`; default all.
+        """
         return cls(
-            events=stacked(parts),
+            events=stacked(parts, wanted),
             shift=np.repeat(np.arange(len(parts)), len(base)),
             base=np.tile(base, len(parts)),
             owners=Owners(np.tile(owners.index, len(parts)), owners.count),
             members=members,
         )
+
+    def with_events(self, events: Any) -> Stack:
+        """The same rows with other events."""
+        return replace(self, events=events)
 
     def select(self, mask: Mask) -> Stack:
         """Keep the rows that pass."""

@@ -117,7 +117,7 @@ def apply_object_mask(events: Any, mask: GoodObjectMask, where: str) -> Any:
     result = call(mask.function, mask.use, events, where)
     if not isinstance(result, (ak.Array, np.ndarray)):
         raise MaskError(f"{where}: returned {type(result).__name__}, expected a mask.")
-    result = ak.Array(result)
+    result = ak.Array(result) if isinstance(result, np.ndarray) else result
     target = events[mask.object]
     if len(result) != len(target) or result.ndim != target.ndim:
         raise MaskError(f"{where}: expected one value for each {mask.object} of each event.")
@@ -131,7 +131,7 @@ def apply_object_mask(events: Any, mask: GoodObjectMask, where: str) -> Any:
         raise MaskError(
             f"{where}: the mask has missing values. Fill them: ak.fill_none(x, False)."
         ) from error
-    if not np.array_equal(found.offsets, objects.offsets):
+    if found.offsets is not objects.offsets and not np.array_equal(found.offsets, objects.offsets):
         raise MaskError(f"{where}: its lists differ in length from those of {mask.object}.")
     if len(flat) and flat.dtype != np.bool_:
         raise MaskError(f"{where}: the mask has type {flat.dtype}, expected bool.")

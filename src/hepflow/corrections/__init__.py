@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hepflow.corrections.files import evaluate, open_correction
-from hepflow.corrections.random import inputs_of, random_of, wants_random, with_file_index
+from hepflow.corrections.random import INDEX, inputs_of, random_of, wants_random, with_file_index
 from hepflow.corrections.raw import change_in_met, uncorrected
 from hepflow.corrections.values import (
     Choice,
@@ -15,6 +15,7 @@ from hepflow.corrections.values import (
 )
 
 __all__ = [
+    "INDEX",
     "Choice",
     "acts_nominally",
     "change_in_met",

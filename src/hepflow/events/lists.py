@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +38,11 @@ class Lists:
         """Take an awkward array of lists apart; nothing is copied where it is packed."""
         import awkward as ak
 
+        from hepflow.events.quick import taken_apart
+
+        apart = taken_apart(array)
+        if apart is not None and apart[0] is not None:
+            return cls(apart[0], ak.contents.NumpyArray(apart[1]), array.behavior)
         return replace(cls.of_layout(ak.to_layout(array)), behaviour=array.behavior)
 
     @classmethod
@@ -76,6 +81,19 @@ class Lists:
         found = {name: self.content[name] for name in self.fields}
         found |= {name: ak.contents.NumpyArray(values) for name, values in columns.items()}
         return replace(self, content=self.record(found))
+
+    def only(self, fields: Collection[str]) -> Lists:
+        """The same lists without other columns than these; then plain records without a name.
+
+        A vector without one of its coordinates would be an error.
+        """
+        import awkward as ak
+
+        kept = [name for name in self.fields if name in fields]
+        if len(kept) == len(self.fields):
+            return self
+        columns, length = [self.content[name] for name in kept], int(self.offsets[-1])
+        return replace(self, content=ak.contents.RecordArray(columns, kept, length=length))
 
     def permuted(self, order: Offsets, places: Offsets) -> Lists:
         """The same lists with what stands at `order` put to `places`."""
@@ -194,21 +212,23 @@ def flat_like(values: Any, offsets: Offsets | None, n_events: int) -> Flat:
     if values.ndim > 1:
         if offsets is None:
             raise ValueError("lists for single values")
-        found = Lists.of(ak.Array(values))
-        if not np.array_equal(found.offsets, offsets):
+        found = Lists.of(ak.Array(values) if isinstance(values, np.ndarray) else values)
+        if found.offsets is not offsets and not np.array_equal(found.offsets, offsets):
             raise ValueError("lists of other lengths")
         return numbers(found.content)
     flat = numbers(ak.to_layout(values))
     return flat if offsets is None else np.repeat(flat, np.diff(offsets))
 
 
-def stacked(parts: Sequence[Any]) -> Any:
+def stacked(parts: Sequence[Any], wanted: Mapping[str, Collection[str]] | None = None) -> Any:
     """The same events in several versions, one version after the other.
 
     Parameters
     ----------
     parts
         Event records with the same fields and numbers of events; what they share is not copied.
+    wanted
+        Columns that are wanted of objects which differ, as far as they are there; of others all.
     """
     import awkward as ak
 
@@ -220,7 +240,10 @@ def stacked(parts: Sequence[Any]) -> Any:
     columns = [columns_of(ak.to_layout(one)) for one in parts]
     rows = ak.index.Index64(np.tile(np.arange(len(first)), len(parts)))
     record = ak.contents.RecordArray(
-        [_stacked([one[name] for one in columns], rows) for name in first.fields],
+        [
+            _stacked([one[name] for one in columns], rows, (wanted or {}).get(name))
+            for name in first.fields
+        ],
         first.fields,
         length=len(first) * len(parts),
         parameters=record_parameters(first),
@@ -270,15 +293,17 @@ def columns_of(layout: Any) -> dict[str, Any]:
     return {name: layout[name] for name in layout.fields}
 
 
-def _stacked(contents: Sequence[Any], rows: Any) -> Any:
+def _stacked(contents: Sequence[Any], rows: Any, wanted: Collection[str] | None) -> Any:
     """One column of several versions; where all are one, it is only pointed to."""
     import awkward as ak
 
     first = contents[0]
     if all(one is first for one in contents):
         return ak.contents.IndexedArray.simplified(rows, first)
-    if _is_collection(first):
+    if _is_collection(first) or (first.is_indexed and _is_collection(first.content)):
         found = [Lists.of_layout(one) for one in contents]
+        if wanted is not None and found[0].fields:
+            found = [one.only(wanted) for one in found]
         ends = np.cumsum([one.offsets[-1] for one in found])
         begins = (0, *ends[:-1])
         offsets = [one.offsets[:-1] + begin for one, begin in zip(found, begins, strict=True)]

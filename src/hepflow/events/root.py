@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from hepflow.errors import MissingTree, UnreadableFile
+from hepflow.events.ahead import ReadAhead
 from hepflow.events.decompression import bound_decompression
 from hepflow.events.failures import ROOT, named
 from hepflow.events.foreign import READS, foreign_format
+from hepflow.events.opening import only_branches, quicken_opening, without_collection
 
 _RUNS = "Runs"
 _TABLES = {"TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple"}
@@ -32,17 +35,32 @@ class TreeColumns:
     uuid: str
     kind: str = ROOT
 
+    @functools.cached_property
+    def _ahead(self) -> ReadAhead:
+        return ReadAhead(self._read_range, self._ends_of)
+
     def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
+        """Read branches; the next entry range is not decompressed a second time."""
+        return self._ahead.read(names, start, stop)
+
+    def _ends_of(self, names: Sequence[str]) -> list[int]:
+        """Entries where a basket of each of the branches ends, ascending."""
+        wanted = frozenset(names)
+        found = [set(one.entry_offsets) for one in self.tree.branches if one.name in wanted]
+        return sorted(set.intersection(*found)) if found else []
+
+    def _read_range(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
         """Read branches in one go: their baskets are fetched together."""
         wanted = frozenset(names)
-        arrays = self.tree.arrays(
-            # not by expression: names such as lep.pt would be taken for Python
-            filter_branch=lambda branch: branch.name in wanted and branch.parent is self.tree,
-            entry_start=start,
-            entry_stop=stop,
-            library="ak",
-            how=dict,
-        )
+        with only_branches(self.tree, wanted):
+            arrays = self.tree.arrays(
+                # not by expression: names such as lep.pt would be taken for Python
+                filter_branch=lambda branch: branch.name in wanted and branch.parent is self.tree,
+                entry_start=start,
+                entry_stop=stop,
+                library="ak",
+                how=dict,
+            )
         return {name: arrays[name] for name in names}
 
     def title(self, name: str) -> str:
@@ -126,6 +144,7 @@ def open_root(filename: str, treename: str) -> TreeColumns | NtupleColumns:
     import uproot
 
     bound_decompression()
+    quicken_opening()
     root_file = uproot.open(filename, array_cache=None)  # entry ranges are read once
     classes = names_in(root_file)
     names = set(classes)
@@ -135,7 +154,8 @@ def open_root(filename: str, treename: str) -> TreeColumns | NtupleColumns:
             f"{named(filename)}: this is {foreign.name} (tree {foreign.tree!r}, {foreign.tells}). "
             f"{READS}"
         )
-    columns = _columns(root_file[treename]) if treename in names else None
+    with without_collection():
+        columns = _columns(root_file[treename]) if treename in names else None
     if columns is None:
         raise MissingTree(
             f"{named(filename)}: there is no tree {treename!r}. {_trees_there(classes, treename)}"

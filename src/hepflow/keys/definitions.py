@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import hashlib
 import importlib
 import importlib.util
 import logging
@@ -84,7 +85,7 @@ class Definitions(Values):
 
     def _add_any(self, obj: Any, where: str) -> None:
         if isinstance(obj, types.CodeType):
-            self.add(normalised(obj), where)
+            self.pieces(_pieces_of(obj))
         elif isinstance(obj, types.ModuleType):
             self.add_module(obj, where)
         elif isinstance(obj, type):
@@ -177,7 +178,7 @@ class Definitions(Values):
         """Add the values of the names that the code reads."""
         done: set[Reference | LocalImport] = set()
         missed: set[str] = set()
-        for reference in references(code):
+        for reference in _references_of(code):
             if reference in done:
                 continue
             done.add(reference)
@@ -294,6 +295,35 @@ class Definitions(Values):
         if _is_users(type(obj).__module__) or isinstance(obj, HOLDERS):
             with self.ordering(True):
                 self._add_state(attributes(obj), where)
+
+
+class _Pieces(Definitions):
+    """Keeps what is added, to be added again."""
+
+    def __init__(self, *, ordered: bool) -> None:
+        super().__init__(ordered=ordered)
+        self.content = bytearray()
+
+    def pieces(self, data: bytes | bytearray) -> None:
+        """Add pieces that were put together before."""
+        self.content += data
+
+    def hexdigest(self) -> str:
+        """Return the digest of all that was added."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+@functools.lru_cache(maxsize=10_000)  # each stage hashes functions; a hundred sources share few
+def _pieces_of(code: types.CodeType) -> bytes:
+    """Pieces of a code object: it and its constants never change."""
+    found = _Pieces(ordered=True)
+    found.add(normalised(code), code.co_qualname)
+    return bytes(found.content)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _references_of(code: types.CodeType) -> tuple[Reference | LocalImport, ...]:
+    return tuple(references(code))
 
 
 def _closure(function: types.FunctionType) -> dict[str, Any]:

@@ -67,7 +67,11 @@ class Values:
     def piece(self, tag: str, content: bytes | bytearray | str = b"") -> None:
         """Add one piece."""
         data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
-        self._sha.update(f"{tag}:{len(data)}:".encode())
+        self.pieces(f"{tag}:{len(data)}:".encode())
+        self.pieces(data)
+
+    def pieces(self, data: bytes | bytearray) -> None:
+        """Add pieces that were put together before."""
         self._sha.update(data)
 
     def fresh(self) -> Self:

@@ -1,0 +1,186 @@
+"""From the events of parts to those of nominal and of all object variations, for the channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hepflow.analysis import steps
+from hepflow.analysis.event_steps import EventSteps
+from hepflow.analysis.keeping import kept_rows
+from hepflow.analysis.later import Later, read_later, without_unread
+from hepflow.analysis.members import split_members
+from hepflow.analysis.n_minus_1 import near_baseline
+from hepflow.analysis.shared import (
+    SharedSteps,
+    computed_objects,
+    shared_mask,
+    shared_steps,
+    start_of,
+)
+from hepflow.analysis.stack import Known, Origin, Prepared, Stack, block_size, in_groups
+from hepflow.analysis.touches import overridden_steps
+from hepflow.analysis.waiting import waiting_masks
+from hepflow.errors import InputError, StorageError, did_you_mean
+from hepflow.events import packed
+from hepflow.functors import check_passed, select
+from hepflow.histograms import Owners
+from hepflow.records import NOMINAL, Dataset, Variation
+from hepflow.variations import EVERYTHING, correct_each
+
+Shifts = tuple[Variation, ...]
+
+
+class Preparation(EventSteps):
+    """The way of the events of a part through all steps before the channels."""
+
+    def prepare_parts(self, parts: Sequence[tuple[Any, Mapping[str, Any]]]) -> Iterator[Prepared]:
+        """Take parts through the steps before the channels, in blocks of object variations.
+
+        Parameters
+        ----------
+        parts
+            Events and metadata; all of the same dataset and with the same columns. The steps run
+            once for all of them, as each treats every event by itself.
+        """
+        events = joined_events([part for part, _ in parts])
+        dataset = self._dataset_of(parts[0][1])
+        events, members = split_members(self.spec, events, dataset, [one for _, one in parts])
+        owners = Owners(np.repeat(np.arange(len(parts)), [len(e) for e, _ in parts]), len(parts))
+        base = steps.base_weights(events, dataset, self.spec.weight_mode)
+        whole = Stack(events, np.zeros(len(events), dtype=np.intp), base, owners, members)
+        shifts = tuple(one for one in self.spec.variations(dataset) if one.kind == "object")
+        shared = self._shared(events, dataset) if shifts and len(events) else None
+        prepared, start = self._prepare(whole, dataset, (NOMINAL,), shared)
+        yield prepared
+        if shared is not None:
+            yield Prepared(shifts, None, (), owners.count, start=start)
+        else:
+            most = block_size(events, self.spec.memory_limit)
+            for group in in_groups(shifts, len(events), most):
+                yield self._prepare(replace(whole, members=None), dataset, group)[0]
+
+    def _shared(self, events: Any, dataset: Dataset) -> SharedSteps | None:
+        """What object variations share with nominal; None where the analysis has own steps."""
+        return None if self._own_early() else shared_steps(self.spec, dataset, events)
+
+    def _later(self, dataset: Dataset, shared: SharedSteps) -> Later:
+        """Columns that are read behind the object corrections, as far as that is known."""
+        if overridden_steps(type(self), EventSteps):
+            return {}
+        return read_later(self.spec, dataset, shared.masks)
+
+    def _waiting(self, events: Any, shared: SharedSteps | None) -> frozenset[int]:
+        """Masks that come behind the baseline; those that are shared run once, on all events."""
+        if self._own_early():
+            return frozenset()
+        found = waiting_masks(self.spec, events)
+        return found if shared is None else found & (shared.masks | shared.early)
+
+    def _own_early(self) -> bool:
+        """Whether the analysis does a step before the channels in its own way."""
+        early = ("correct_objects", "mask_objects", "select_baseline", "certified_events")
+        return any(getattr(type(self), one) is not getattr(EventSteps, one) for one in early)
+
+    def _varied(self, groups: Iterable[Prepared], dataset: Dataset) -> Iterator[Prepared]:
+        """Take the object variations of each start through their steps, block by block."""
+        for prepared in groups:
+            start = prepared.start
+            if start is None:
+                yield prepared
+                continue
+            shared = self._shared(start.events, dataset)
+            if shared is None:
+                raise StorageError("prepared events: they are those of another analysis.")
+            most = block_size(start.events, self.spec.memory_limit)
+            factors: dict[int, Known] = {}
+            events = without_unread(self.spec, dataset, start.events, self._later(dataset, shared))
+            start = start.with_events(events)
+            for group in in_groups(prepared.shifts, len(start.base), most):
+                yield self._vary(start, dataset, group, shared, factors)
+
+    def _prepare(
+        self, whole: Stack, dataset: Dataset, shifts: Shifts, shared: SharedSteps | None = None
+    ) -> tuple[Prepared, Stack | None]:
+        """Take events through the steps before the channels, for some object variations.
+
+        With `shared` steps, for nominal, also return what object variations start from.
+        """
+        if not len(whole.base):
+            return Prepared(shifts, None, (), whole.owners.count), whole
+        events = whole.events
+        corrected = [self.correct_objects(events, one, dataset) for one in shifts]
+        stack = Stack.of(corrected, whole.base, whole.owners, whole.members)
+        waiting = self._waiting(events, shared)
+        if waiting:
+            now = set(range(len(self.spec.masks))) - waiting
+            stack = stack.with_events(steps.apply_object_masks(stack.events, self.spec.masks, now))
+        else:
+            stack = stack.with_events(self.mask_objects(stack.events))
+        masked, alive = stack.events, np.ones(len(stack.base), dtype=np.bool_)
+        every = self.spec.varied_failing
+        flow = [stack.step("skimmed", alive, every=every)]
+        for name, mask in kept_rows(self.spec, events, dataset, len(shifts)):
+            flow.append(stack.step(name, mask, every=every))
+            stack, alive = stack.select(mask), mask
+        near, start = None, None
+        for select_events in (self.select_baseline, self.certified_events):
+            where = select_events.__name__
+            passed = check_passed(select_events(stack.events, dataset), len(stack.base), where)
+            flow += [stack.step(name, mask, every=every) for name, mask in passed.steps]
+            if where == "select_baseline":
+                near = near_baseline(self, stack, passed, dataset)
+                if shared is not None:
+                    alive = alive.copy()
+                    alive[alive] = shared_mask(shared, self.spec.baseline, passed)
+                    start = start_of(self.spec, shared, whole, masked, alive)
+            stack = stack.select(passed.mask)
+        if waiting:
+            events = packed(stack.events)
+            stack = stack.with_events(steps.apply_object_masks(events, self.spec.masks, waiting))
+        stack = stack.with_events(self.add_ghost_observables(stack.events))
+        return Prepared(shifts, stack, tuple(flow), whole.owners.count, near), start
+
+    def _vary(
+        self,
+        start: Stack,
+        dataset: Dataset,
+        shifts: Shifts,
+        shared: SharedSteps,
+        factors: dict[int, Known],
+    ) -> Prepared:
+        """Take events through those steps before the channels that are not shared."""
+        if not len(start.base):
+            return Prepared(shifts, None, (), start.owners.count)
+        spec = self.spec
+        changes = spec.corrections_of(dataset), spec.systematics_of(dataset)
+        corrected = correct_each(start.events, *changes, shifts, dataset, spec.digests)
+        stack = Stack.of(corrected, start.base, start.owners, wanted=self._later(dataset, shared))
+        rows = np.tile(np.arange(len(start.base)), len(shifts))
+        own_way = type(self).add_ghost_observables is not EventSteps.add_ghost_observables
+        moved = shared.moved | ({EVERYTHING} if own_way else computed_objects(spec))
+        stack = replace(stack, origin=Origin(start.events, moved, rows, factors))
+        events = steps.apply_object_masks(stack.events, spec.masks, shared.masks)
+        stack = stack.with_events(events)
+        if spec.baseline is not None and shared.cuts:
+            passed = select(spec.baseline, events, "baseline_selection", shared.cuts)
+            stack = stack.select(passed.mask)
+        stack = stack.with_events(self.add_ghost_observables(stack.events))
+        return Prepared(shifts, stack, (), start.owners.count)
+
+    def _dataset_of(self, metadata: Mapping[str, Any]) -> Dataset:
+        key = metadata["dataset"]
+        if key not in self.spec.datasets:
+            hint = did_you_mean(key, self.spec.datasets)
+            raise InputError(f"the configuration has no dataset {key!r}. {hint}")
+        return self.spec.datasets[key]
+
+
+def joined_events(parts: Sequence[Any]) -> Any:
+    """Events of several parts as one array, with their behaviour."""
+    import awkward as ak
+
+    return parts[0] if len(parts) == 1 else ak.concatenate(parts)
