@@ -49,6 +49,12 @@ FILES = (
         keys=dict.fromkeys(Config.model_fields, ""),
     ),
     File(
+        "config/previous.json",
+        "That of the run before, where it was another one; the report shows the difference",
+        keys=dict.fromkeys(Config.model_fields, ""),
+        always=False,
+    ),
+    File(
         "config/invocation.json",
         "How the run was started on the command line",
         keys={
@@ -173,6 +179,24 @@ FILES = (
         keys=ORIGIN,
     ),
     File(
+        "statistics/groups.json",
+        "Groups of nuisance parameters, for impacts that are told together: name -> parameters",
+    ),
+    File(
+        "statistics/audit.json",
+        "Findings of the [audit](../explanation/audit.md)",
+        keys={
+            "code": "kind of the finding",
+            "severity": "`error`, `warning` or `accepted`",
+            "region": "channel",
+            "sample": "process; empty: the region as a whole",
+            "systematic": "source; empty: the nominal template",
+            "bins": "from 0; empty: all",
+            "message": "what was found, and what to do",
+        },
+        below=("list",),
+    ),
+    File(
         "statistics/fit.json",
         "The fit",
         keys={
@@ -185,6 +209,8 @@ FILES = (
             "goodness_of_fit": "p-value of the saturated model",
             "converged": "whether this is a result; false also at a bound",
             "notes": "why not, and what else to know",
+            "intervals": "`parameter`, `bestfit`, `low`, `high`, `confidence_level` of those that "
+            "`statistics.minos` names",
             "model": "`digest`, `background_uncertainty`, `backend`, `optimizer`, bounds",
             **ORIGIN,
         },
@@ -200,6 +226,57 @@ FILES = (
         },
     ),
     File(
+        "statistics/validation.json",
+        "Yields and uncertainties in validation regions",
+        keys={"prefit": "by channel and sample", "postfit": "likewise", **ORIGIN},
+        always=False,
+    ),
+    File(
+        "statistics/ranking.json",
+        "Impacts on the parameter of interest, see `statistics.ranking`",
+        keys={
+            "poi": "parameter of interest",
+            "bestfit": "its value",
+            "uncertainty": "its standard deviation",
+            "impacts": "list, largest first: `parameter`, `bestfit`, `uncertainty`, `nominal`, "
+            "`prefit_uncertainty`, `postfit` and `prefit` (change of the parameter of interest, "
+            "down and up), `group`",
+            "groups": "list: `group`, `parameters`, `impact`",
+            "model": "as in `fit.json`",
+            **ORIGIN,
+        },
+    ),
+    File(
+        "statistics/scan_<parameters>.json",
+        "Profiled likelihood, see `statistics.scans`",
+        keys={
+            "parameters": "one or two names",
+            "values": "grid of each",
+            "delta": "-2 ln(L / L_max) on the grid, the last parameter runs fastest",
+            "bestfit": "of these parameters",
+            "data": "`observed` or `asimov`",
+            "intervals": "of one parameter, as in `fit.json`",
+            "model": "likewise",
+            **ORIGIN,
+        },
+        always=False,
+    ),
+    File(
+        "statistics/goodness_of_fit.json",
+        "Goodness of fit with toys, see `statistics.goodness_of_fit`",
+        keys={
+            "statistic": "-2 ln(L / L of the saturated model)",
+            "degrees_of_freedom": "bins less free parameters",
+            "p_value": "fraction of toys that fit worse",
+            "calculator": "`toys`",
+            "toys": "statistic of each",
+            "failed": "toys without a fit",
+            "model": "as in `fit.json`",
+            **ORIGIN,
+        },
+        always=False,
+    ),
+    File(
         "statistics/limit.json",
         "Upper limits; see [limits](../explanation/limits.md)",
         keys={
@@ -211,8 +288,8 @@ FILES = (
             "expected_kind": "`a_priori` or `a_posteriori`",
             "cls_at_observed": "CLs there, evaluated again",
             "test_statistic": "`qtilde`",
-            "calculator": "`asymptotic`",
-            "model": "as in `fit.json`",
+            "calculator": "`asymptotic` or `toys`",
+            "model": "as in `fit.json`; `toys` has their number, seed, failures and uncertainties",
             "scan": "CLs on a grid, for drawing",
             **ORIGIN,
         },
@@ -225,16 +302,29 @@ FILES = (
             "observed_z": "in standard deviations",
             "expected_p": "median for the nominal signal",
             "expected_z": "likewise",
+            "calculator": "`asymptotic` or `toys`",
+            "model": "of toys, as in `limit.json`",
             **ORIGIN,
         },
     ),
     File(f"statistics/{STAMP}", "What these files were made with", keys=STAMP_KEYS),
     File("plots/<channel>/*", "Observables, as `plotting.formats` says", always=False),
     File(
-        "plots/statistics/*",
-        "Before and after the fit, pulls, correlation, scan of the limit",
+        "plots/<channel>/variations/*",
+        "What each source does to the templates of the fit (`plotting.template_variations`)",
         always=False,
     ),
+    File(
+        "plots/statistics/*",
+        "Before and after the fit, pulls, correlation, impacts, scans",
+        always=False,
+    ),
+    File("plots/look.json", "How the figures look, for `hepflow plot`"),
+    File(
+        "statistics/tables/*",
+        "Yields, effects of sources, the fit, impacts and cutflows as LaTeX",
+    ),
+    File("report/index.html", "The whole run in one page, see [the report](../how-to/report.md)"),
     File(
         "report/run.json",
         "Where the results come from",
@@ -283,7 +373,7 @@ OUTCOME = {
     "output_dir": "folder",
     "plots_dir": "folder",
     "stages": "as in `report/run.json`",
-    "report": "path of `report/run.json`",
+    "report": "path of `report/index.html`",
     "cpu_seconds": "workers included [s]",
     "wall_seconds": "[s]",
 }

@@ -161,7 +161,12 @@ def make(file: str, output_dir: str) -> dict[str, Any]:
     """Configuration for one input file."""
     dataset = {"name": "ttbar", "files": [file], "cross_section": physics.CROSS_SECTION}
     return {
-        "general": {"lumi": 1.0, "output_dir": output_dir, "run_statistics": False},
+        "general": {
+            "lumi": 1.0,
+            "output_dir": output_dir,
+            "run_statistics": False,
+            "report": False,
+        },
         "datasets": {"datasets": [dataset]},
         "preprocess": {
             "branches": BRANCHES,

@@ -28,9 +28,11 @@ given again. ``docs/reference/errors.md`` lists all of them with cause, remedy a
     |   +-- IncompleteInput          HF502 more of a dataset was lost than the limit admits
     +-- FitError                     HF600 a fit without a result that may be shown
         +-- LimitError               HF601 no bracket, or the limit does not verify
+        +-- AuditError               HF602 templates that are not to be fitted as they are
 
-Two classes live with the code that raises them: `hepflow.skimming.formats.columns.NotHeld` (HF404,
-a StorageError) and `hepflow.keys.CannotFingerprint` (HF700).
+Three classes live with the code that raises them: `hepflow.skimming.formats.columns.NotHeld`
+(HF404, a StorageError), `hepflow.keys.CannotFingerprint` (HF700) and
+`hepflow.reinterpretation.workflows.problems.WorkflowError` (HF102, a ConfigurationError).
 """
 
 from __future__ import annotations
@@ -361,6 +363,20 @@ class LimitError(FitError):
     remedy = (
         "Widen the bounds of the parameter of interest in statistics.norm_factors, and check that "
         "the signal has yield in the regions of the fit."
+    )
+
+
+class AuditError(FitError):
+    """The audit has found errors in the templates, and the fit was not made."""
+
+    code = "HF602"
+    cause = (
+        "The audit of the templates has found errors: content that is not finite, variations whose "
+        "sides are the same or that change a yield too much, or bins without an expectation."
+    )
+    remedy = (
+        "Mend the templates where the message points; name what is meant to be so in "
+        "statistics.audit.accepted, or fit all the same with --ignore-audit."
     )
 
 

@@ -210,8 +210,8 @@ def _with_sizes(block: Block, dataset: str, sources: Sequence[Source]) -> Block:
     """Rows of normalisation sources that do not move the whole process alike."""
     for source in sources:
         if source.size is None and dataset in source.sizes:
-            for name, sign in (("up", 1.0), ("down", -1.0)):
-                varied = block.template().scaled(1.0 + sign * source.sizes[dataset])
+            for name, factor in source.factors(dataset):
+                varied = block.template().scaled(factor)
                 block = block.with_row(f"{source.name}_{name}", varied)
     return block
 
@@ -247,8 +247,8 @@ def _with_sources(
     acting = [one for one in sources if one.acts_in(channel)]
     for source in acting:
         if source.size is None and dataset.key in source.sizes:
-            for name, sign in (("up", 1.0), ("down", -1.0)):
-                varied = flow.scaled(1.0 + sign * source.sizes[dataset.key])
+            for name, factor in source.factors(dataset.key):
+                varied = flow.scaled(factor)
                 flow = flow.with_variation(f"{source.name}_{name}", varied)
     names = {one.name for one in acting if one.kind == "sample"}
     others = [one for one in datasets if dataset.key in one.replaces]

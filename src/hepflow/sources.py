@@ -170,7 +170,8 @@ def _sources_of(entry: Correction | Systematic, datasets: Sequence[Dataset]) -> 
         for dataset in moved:
             made = _source(entry, entry, "normalisation", (dataset.process,))
             name = parameter_of(entry.name, entry.correlation, dataset)
-            yield replace(made, name=name, sizes={dataset.key: entry.size})
+            downs = {} if entry.size_down is None else {dataset.key: entry.size_down}
+            yield replace(made, name=name, sizes={dataset.key: entry.size}, downs=downs)
 
 
 def _of_theory(
@@ -209,21 +210,28 @@ def _of_estimates(
     made = {one.process for one in estimates}.intersection(_processes(entry) or ())
     if made and isinstance(entry, Systematic) and entry.type == "normalisation":
         source = _source(entry, entry, "normalisation", tuple(sorted(made)))
-        yield replace(source, size=entry.size)
+        yield replace(source, size=entry.size, size_down=entry.size_down)
 
 
 def _source(entry: Any, source: Any, kind: SourceKind, processes: tuple[str, ...]) -> Source:
     channels = getattr(entry, "channels", None)
-    symmetrise = bool(getattr(source, "symmetrise", False))
-    return Source(source.name, kind, processes, tuple(channels) if channels else None, symmetrise)
+    return Source(
+        source.name,
+        kind,
+        processes,
+        tuple(channels) if channels else None,
+        symmetrise=bool(getattr(source, "symmetrise", False)),
+        smooth=source.smooth,
+        group=source.group or entry.group or "",
+    )
 
 
 def _joined(left: Source, right: Source) -> Source:
     """The same source on more datasets."""
     processes = tuple(dict.fromkeys((*left.processes, *right.processes)))
     keeps = tuple(dict.fromkeys((*left.keeps, *right.keeps)))
-    sizes = {**left.sizes, **right.sizes}
-    return replace(left, processes=processes, sizes=sizes, keeps=keeps)
+    sizes, downs = {**left.sizes, **right.sizes}, {**left.downs, **right.downs}
+    return replace(left, processes=processes, sizes=sizes, downs=downs, keeps=keeps)
 
 
 def _with_size(source: Source, nominal: Sequence[Dataset], subtracted: set[str]) -> Source:
@@ -232,11 +240,12 @@ def _with_size(source: Source, nominal: Sequence[Dataset], subtracted: set[str])
     One of a process that is subtracted from data has templates: the estimate moves the other way.
     """
     keys = [one.key for one in nominal if one.process in source.processes]
-    sizes = {source.sizes.get(key) for key in keys}
+    sizes = {(source.sizes.get(key), source.downs.get(key)) for key in keys}
     moves_estimates = not subtracted.isdisjoint(source.processes)
     if source.kind != "normalisation" or len(sizes) != 1 or moves_estimates:
         return source
-    return replace(source, size=sizes.pop())
+    size, size_down = sizes.pop()
+    return replace(source, size=size, size_down=size_down)
 
 
 def _is_sample(variation: str, source: str) -> bool:

@@ -120,6 +120,8 @@ def test_the_page_of_files_lists_what_a_run_leaves(run, table):
     for path, one in listed.items():
         for name in known[path] if one.keys else ():
             content = json.loads((folder / name).read_text())
+            if one.below and not content:
+                continue  # nothing was found
             for _ in one.below:
                 content = content[0] if isinstance(content, list) else next(iter(content.values()))
             assert set(content) == set(one.keys), name
@@ -147,7 +149,7 @@ def examples(page: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["systematics", "normalisation", "theory_weights"])
+@pytest.mark.parametrize("page", ["systematics", "normalisation", "theory_weights", "model"])
 def test_examples_of_the_explanation_are_valid(page):
     found = examples(page)
     assert found
@@ -162,6 +164,7 @@ def test_examples_of_the_explanation_are_valid(page):
             "general": {**SMALLEST["general"], "lumi": lumi, **names.get("general", {})},
             "datasets": {"datasets": datasets},
         }
-        parts = {name: names[name] for name in ("corrections", "systematics") if name in names}
+        sections = ("corrections", "systematics", "statistics")
+        parts = {name: names[name] for name in sections if name in names}
         Config(**config, **parts)
         assert parts or "datasets" in names

@@ -183,3 +183,15 @@ def test_only_some_processes(config, tmp_path):
     config["general"]["processes"] = ["top"]
     with pytest.raises(ConfigurationError, match="no process 'top'"):
         run(config)
+
+
+@pytest.mark.field("general.report")
+def test_the_page_about_the_run(config, tmp_path):
+    config["general"]["report"] = True
+    page = run(config).report
+    assert page == tmp_path / "out" / "report" / "index.html"
+    assert "</html>" in page.read_text()
+    config["general"]["report"] = False
+    assert run(config).report is None
+    assert not page.exists()
+    assert (tmp_path / "out" / "report" / "run.json").exists()

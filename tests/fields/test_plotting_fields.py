@@ -7,10 +7,30 @@ import struct
 import pytest
 from matplotlib.colors import to_hex
 
-from hepflow.plotting import PlottingSpec, draw_all, draw_stack, stack_numbers
+from hepflow.analysis.figures import look, tasks_before_fit
+from hepflow.plotting import (
+    PlottingSpec,
+    draw_all,
+    draw_groups,
+    draw_stack,
+    group_numbers,
+    stack_numbers,
+)
+from hepflow.records import GroupImpact, Ranking
 from hepflow.schema import Config
 from tests.builders import manager_of
-from tests.fields.project import fill, inputs, make_config, of_x, real, simulation
+from tests.fields.project import (
+    fill,
+    inputs,
+    make_config,
+    of_x,
+    one_less,
+    one_more,
+    real,
+    simulation,
+)
+
+GROUPS = (GroupImpact("jets", ("jes",), 0.1),)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +93,20 @@ def test_a_process_has_its_label(drawn):
     assert "top" not in found
 
 
+@pytest.mark.field("plotting.parameter_labels")
+def test_a_parameter_has_its_label(base):
+    config, _ = base
+
+    def names(**fields):
+        look = PlottingSpec.from_config(Config(**{**config, "plotting": fields}))
+        (axes,) = draw_groups(group_numbers(Ranking("mu", 1.0, 0.2, (), GROUPS)), look).axes
+        return axes.get_xlabel(), [one.get_text() for one in axes.get_yticklabels()]
+
+    assert names() == ("Uncertainty of mu", ["Total", "jets"])
+    labels = {"mu": r"$\mu$"}
+    assert names(parameter_labels=labels) == (r"Uncertainty of $\mu$", ["Total", "jets"])
+
+
 @pytest.mark.field("plotting.process_order")
 def test_the_order_is_by_yield_or_as_said(drawn):
     assert list(drawn()[1].stack) == ["top", "w"]
@@ -117,6 +151,19 @@ def test_texts_on_the_figure(drawn):
     assert {"ATLAS", "Internal", "4 pb$^{-1}$ (13.6 TeV)", "2 jets"} <= found
 
 
+@pytest.mark.field("plotting.style")
+def test_the_label_stands_where_figures_of_the_experiment_have_it(drawn):
+    def place(style):
+        axes = drawn(experiment="ours", **({"style": style} if style else {}))[0]
+        (name,) = (one for one in axes.texts if one.get_text() == "ours")
+        inside = name.get_window_extent().y1 < axes.get_window_extent().y1
+        return inside, name.get_weight(), name.get_style()
+
+    assert place(None) == place("CMS") == (False, "bold", "normal")
+    assert place("ATLAS") == (True, "bold", "italic")
+    assert [place(one)[0] for one in ("LHCb", "ALICE")] == [True, True]
+
+
 @pytest.fixture
 def written(base, tmp_path):
     """Files of the figures, as the fields of the section say."""
@@ -143,3 +190,25 @@ def test_the_resolution_of_a_picture(written):
         return struct.unpack(">I", path.read_bytes()[16:20])[0]  # of the header
 
     assert width(dpi=300) == pytest.approx(3 * width(dpi=100), abs=3)
+
+
+@pytest.mark.field("plotting.template_variations")
+def test_the_effect_of_sources_is_drawn_where_wanted(tmp_path):
+    here = inputs(tmp_path / "in")
+    source = {"name": "s", "type": "normalisation", "size": 0.1}
+    shape = {
+        "name": "t",
+        "type": "event",
+        "up_function": one_more,
+        "down_function": one_less,
+        "use": [("event", "x")],
+    }
+    config = make_config(tmp_path, [simulation(here), real(here)], systematics=[source, shape])
+    histograms = fill(config)
+    names = {}
+    for wanted in (False, True):
+        valid = Config(**{**config, "plotting": {"template_variations": wanted}})
+        spec = look(valid, histograms)
+        tasks = tasks_before_fit(valid, histograms, spec, manager_of(valid), ())
+        names[wanted] = [task.name for task in tasks]
+    assert [name for name in names[True] if name not in names[False]] == ["t"]

@@ -8,6 +8,7 @@ from hepflow.plotting import (
     draw_scan,
     pull_numbers,
 )
+from hepflow.plotting.style import house_style, style_of
 from tests.figures.example import fit, limit, spec
 
 
@@ -16,7 +17,8 @@ def texts_of(artist):
 
 
 def inside(figure):
-    box = figure.get_tightbbox(figure.canvas.get_renderer())
+    with house_style(style_of(figure)):
+        box = figure.get_tightbbox(figure.canvas.get_renderer())
     width, height = figure.get_size_inches()
     return box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
 
@@ -73,7 +75,7 @@ def test_a_large_correlation_matrix_says_what_is_left_out():
     result = fit(("mu", *(f"s{i}" for i in range(30))))
     result.correlation[3, 4] = result.correlation[4, 3] = 0.5
     figure = draw_correlation(correlation_numbers(result), spec(), remarks=["note"])
-    assert texts_of(figure) == ["note", "28 parameters with small correlations not shown"]
+    assert texts_of(figure) == ["note", "28 parameters with smaller correlations not shown"]
     assert inside(figure)
 
 

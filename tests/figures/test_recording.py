@@ -65,7 +65,7 @@ def test_the_repetition_is_to_scale(tmp_path):
 
 
 def test_the_order_of_figures_does_not_matter(tmp_path):
-    caches = (recording._size_of_text, recording.ruler, sharing._subset, sharing._parser)
+    caches = (recording._size_of_text, recording._ruler, sharing._subset, sharing._parser_of)
     found = []
     for name, step in (("forth", 1), ("back", -1)):
         for cache in caches:

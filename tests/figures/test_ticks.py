@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from hepflow.plotting import PlottingSpec
+from hepflow.plotting.labels import experiment_label
 from hepflow.plotting.style import (
-    experiment_label,
     house_style,
     new_axes,
     new_figure,

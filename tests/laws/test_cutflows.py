@@ -87,7 +87,13 @@ DATASETS = [
 SOURCES = [
     Source("jes", "object", ("top", "other"), symmetrise=True),
     Source("id", "weight", ("top",)),
-    Source("xsec", "normalisation", ("top", "other"), sizes={"high__nominal": 0.2}),
+    Source(
+        "xsec",
+        "normalisation",
+        ("top", "other"),
+        sizes={"high__nominal": 0.2},
+        downs={"high__nominal": 0.1},
+    ),
     Source("shower", "sample", ("top",), symmetrise=True),
     Source("gen", "sample", ("top",)),
     Source("gone", "sample", ("top",), channels=("CR",)),

@@ -111,6 +111,8 @@ def plotting(field: str) -> Action:
 
 _KEEP = '8.0, "keep": {"function": cuts.enough_met, "use": [MET_PT]}'
 _SPLIT = "return (\n        trigger\n        & (met > MET_MIN * factor)\n    )"
+_OF_SR = '"fit_observable": "met",\n        },\n        {\n            "name": "CR",'
+_SCALE, _PILEUP = '"up_function": up,', '"nominal_idx": "nominal",'
 _OBJECT = '["pt", "eta", "phi", "mass"],\n            "Jet"'
 
 NOTHING = (
@@ -131,6 +133,7 @@ NOTHING = (
 )
 FIGURES = (
     Edit("colour", plotting('"process_colors": {"signal": "red"}'), LOOK, anew=True),
+    Edit("style of an experiment", plotting('"style": "ATLAS"'), LOOK),
     Edit("label of a process", plotting('"process_labels": {"signal": "New"}'), LOOK),
     Edit("label of a channel", code(MINE, "Signal region", "SR"), LOOK),
     Edit(
@@ -158,6 +161,17 @@ MODEL = (
     Edit("range of the parameter", code(MINE, "(0.0, 20.0)", "(-9.0, 20.0)"), FIT, anew=True),
     Edit("confidence level", "--statistics.confidence_level=0.9", FIT),
     Edit("optimiser", "--statistics.optimizer=scipy", FIT),
+    Edit(
+        "bins of the fit", code(MINE, _OF_SR, f'"fit_binning": "0,200,2", {_OF_SR}'), FIT, anew=True
+    ),
+    Edit("least expectation", "--statistics.min_expectation=100", FIT),
+    Edit("side of a size", code(MINE, '"size": 0.02', '"size": 0.02, "size_down": 0.01'), FIT),
+    Edit("held parameter", code(MINE, "(0.0, 5.0)", '(0.0, 5.0), "fixed": True'), FIT),
+    Edit("smoothing", code(MINE, _SCALE, f'{_SCALE} "smooth": True,'), FIT),
+    Edit("ranking", "--statistics.ranking=false", FIT),
+    Edit("audit threshold", "--statistics.audit.norm_effect=0.9", FIT[:-1]),
+    Edit("group of a source", code(MINE, _SCALE, f'{_SCALE} "group": "scales",'), FIT),
+    Edit("group of a correction", code(MINE, _PILEUP, f'{_PILEUP} "group": "pu",'), FIT),
 )
 CHANNELS = (
     Edit("value in a closure", code(CUTS, "at_least(2)", "at_least(1)"), FILL, "SR", anew=True),
@@ -235,6 +249,13 @@ REASONS = {
     "range of the parameter": "changed: norm_factors of the model",
     "confidence level": "changed: confidence_level of the model",
     "optimiser": "changed: optimizer of the model",
+    "bins of the fit": "changed: channels of the model",
+    "least expectation": "changed: min_expectation of the model",
+    "side of a size": "changed: normalisations of the model",
+    "held parameter": "changed: norm_factors of the model",
+    "smoothing": "changed: shapes of the model",
+    "group of a source": "changed: shapes of the model",
+    "group of a correction": "changed: shapes of the model",
     "object mask": "SR, CR, VR filled, changed: object mask 0 (Muon)",
     "baseline": "SR, CR, VR filled, changed: baseline selection",
     "ghost, by a local import": "SR, CR, VR filled, changed: ghost observable 0 (pt)",

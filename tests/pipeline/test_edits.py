@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uproot
 
 from benchmarks.forks import Nursery, Request
 from tests.pipeline.edited import write_edited_project
@@ -92,6 +93,9 @@ def _content(path: Path) -> Any:
     if path.name == "run.json":
         report = json.loads(path.read_text())
         return {name: report[name] for name in ("ledger", "losses", "problems", "remarks")}
+    if path.suffix == ".root":  # it has the time in it
+        with uproot.open(path) as file:
+            return {name: [part.tolist() for part in file[name].to_numpy()] for name in file}
     return path.read_bytes()
 
 

@@ -135,11 +135,13 @@ def test_every_result_carries_what_became_of_the_input(here):
     files = [out / "histograms" / "cutflow.json", out / "report" / "run.json"]
     files += [one for one in (out / "statistics").glob("*.json") if one.name != "key.json"]
     assert {path.stem for path in files} == {
-        "cutflow", "run", "workspace", "input", "fit", "prediction", "limit", "significance"
+        "cutflow", "run", "workspace", "input", "fit", "prediction", "limit", "significance",
+        "ranking", "groups", "audit",
     }  # fmt: skip
     for path in files:
         stored = json.loads(path.read_text())
-        if path.stem != "workspace":  # its format admits nothing else; input.json lies beside it
+        # their formats admit nothing else; input.json lies beside them
+        if path.stem not in {"workspace", "groups", "audit"}:
             assert stored["remarks"] == said["remarks"], path
             assert stored["input"] == said["input"], path
     drawn = sorted((out / "plots").rglob("*.png"))

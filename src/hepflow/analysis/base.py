@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from hepflow.analysis.drawing import Drawing
 from hepflow.analysis.event_loop import EventLoop
+from hepflow.analysis.figures import look, save_tables, tasks_before_fit
 from hepflow.analysis.filling import fill_skims
 from hepflow.analysis.results import (
     AnalysisResult,
@@ -36,25 +37,25 @@ from hepflow.journal import tell
 from hepflow.keys import Key
 from hepflow.normalisation import normalise
 from hepflow.output_manager import OutputDirectoryManager
-from hepflow.plotting import PlottingSpec
-from hepflow.records import HistogramSet, Ledger, RawHistograms
+from hepflow.plotting import LOOK_FILE
+from hepflow.records import HistogramSet, Ledger, RawHistograms, StatisticsResult
 from hepflow.schema import Config
 from hepflow.skimming import Skim
 from hepflow.stamps import read_key, write_stamp
 from hepflow.statistics import (
-    StatisticsResult,
     StatisticsSpec,
     load_model,
     prepare_workspace,
     run_fit,
 )
+from hepflow.storage import write_json
 
 _log = logging.getLogger(__name__)
 ItemKey = tuple[str, str, int, int]
 # What belongs to the client and does not travel.
 _CLIENT = (
     *("config", "processed_datasets", "output_manager"),
-    *("_parts", "_merged", "_merged_key", "_shares"),
+    *("_parts", "_merged", "_merged_key", "_shares", "so_far"),
 )
 
 
@@ -92,6 +93,7 @@ class Analysis(EventLoop):
         self._merged: RawHistograms | None = None
         self._merged_key: Key | None = None
         self._shares: dict[str, float] | None = None  # of the luminosity; None: not known yet
+        self.so_far: AnalysisResult | None = None  # of the chain, where its fit fails
 
     def __getstate__(self) -> dict[str, Any]:
         """To a worker travels the specification, and what a subclass added to itself."""
@@ -292,7 +294,8 @@ class Analysis(EventLoop):
         Raises
         ------
         HepflowError
-            If a step fails; what finished is kept.
+            If a step fails; what finished is kept. Where it is the fit, `so_far` holds what
+            was before it.
         """
         runner = executor or configured_executor(self.config.datasets.execution_args)
         general = self.config.general
@@ -310,9 +313,11 @@ class Analysis(EventLoop):
                 statistics = self._statistics(histograms, key)
                 if drawing and statistics:
                     drawing.start_fit(statistics)
+                remarks = all_remarks(self.config, histograms)
+                save_tables(self.config, histograms, statistics, self.output_manager, remarks)
         except HepflowError:
-            if drawing:
-                drawing.finish()
+            plots = drawing.finish() if drawing else []
+            self.so_far = AnalysisResult(histograms, None, tuple(plots))
             raise
         plots = drawing.finish() if drawing else []
         return AnalysisResult(histograms, statistics, tuple(plots))
@@ -330,19 +335,14 @@ class Analysis(EventLoop):
 
     def _start_drawing(self, histograms: HistogramSet, executor: Executor) -> Drawing | None:
         """Start to draw the histograms beside the fit, where figures are wanted."""
-        spec = PlottingSpec.from_config(self.config)
-        if histograms.rescaled:
-            spec = replace(spec, luminosity=sum(histograms.luminosity.values()))
-        drawing = Drawing(
-            spec,
-            self.output_manager,
-            executor,
-            all_remarks(self.config, histograms),
-            reuse=self.config.general.read_from_cache,
-        )
+        spec, remarks = look(self.config, histograms), all_remarks(self.config, histograms)
+        reuse = self.config.general.read_from_cache
+        drawing = Drawing(spec, self.output_manager, executor, remarks, reuse=reuse)
+        tasks = tasks_before_fit(self.config, histograms, spec, self.output_manager, remarks)
         if not self.config.plotting.enabled:
-            drawing.forget_others(histograms)
+            drawing.forget_others(tasks)
             tell("plots", "left out", "plotting.enabled is off")
             return None
-        drawing.start_histograms(histograms)
+        write_json(self.output_manager.get_plots_dir() / LOOK_FILE, spec.to_json())
+        drawing.start(tasks)
         return drawing

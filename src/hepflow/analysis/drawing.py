@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from hepflow import rates
@@ -12,11 +12,10 @@ from hepflow.execution.failures import raise_failures
 from hepflow.journal import tell
 from hepflow.keys import Key, make_key
 from hepflow.output_manager import OutputDirectoryManager
-from hepflow.plotting import PlottingSpec, fit_tasks, histogram_tasks, write_figure
+from hepflow.plotting import PlottingSpec, result_tasks, write_figure
 from hepflow.plotting.run import FigureTask
-from hepflow.records import HistogramSet
+from hepflow.records import StatisticsResult
 from hepflow.stamps import is_current, write_stamp
-from hepflow.statistics import StatisticsResult
 
 _log = logging.getLogger(__name__)
 
@@ -56,25 +55,13 @@ class Drawing:
         self._todo = 0
         self._started: list[Iterator[Outcome]] = []
 
-    def start_histograms(self, histograms: HistogramSet) -> None:
-        """Start to draw data and simulation of every channel and observable."""
-        tasks = histogram_tasks(histograms, self.spec, self.output_manager, remarks=self.remarks)
-        self._start(tasks)
-
     def start_fit(self, statistics: StatisticsResult) -> None:
         """Start to draw what is there of a fit."""
-        self._start(
-            fit_tasks(
-                self.spec,
-                self.output_manager,
-                fit=statistics.fit,
-                predictions=(statistics.prefit, statistics.postfit),
-                limit=statistics.limit,
-                remarks=self.remarks,
-            )
-        )
+        folders = self.output_manager
+        self.start(result_tasks(statistics, self.spec, folders, remarks=self.remarks))
 
-    def _start(self, tasks: list[FigureTask]) -> None:
+    def start(self, tasks: list[FigureTask]) -> None:
+        """Start to draw what is not there yet."""
         self._tasks += tasks
         todo = [task for task in tasks if not (self.reuse and _is_drawn(task))]
         self._todo += len(todo)
@@ -111,11 +98,10 @@ class Drawing:
             for kind in self.spec.formats
         ]
 
-    def forget_others(self, histograms: HistogramSet) -> None:
-        """Remove figures of an earlier run that do not show these histograms; draw nothing."""
+    def forget_others(self, tasks: Iterable[FigureTask]) -> None:
+        """Remove figures of an earlier run that do not show the same; draw nothing."""
         if not any(self._stamps()):
             return
-        tasks = histogram_tasks(histograms, self.spec, self.output_manager, remarks=self.remarks)
         self._remove({(task.folder, task.name) for task in tasks if _is_drawn(task)})
 
     def _stamps(self) -> Iterator[Path]:

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from hepflow.analysis.base import Analysis
 
 STAGE = "histograms"
+_ACTS_LATER = {"symmetrise", "combine", "keep_yield", "smooth", "group"}  # of a source
+_OF_THE_FIT: dict[str, Any] = {
+    "smooth": True,
+    "group": True,
+    "uncertainty_sources": {"__all__": {"smooth", "group"}},
+}
 
 
 def common_parts(spec: AnalysisSpec) -> dict[str, Any]:
@@ -32,7 +38,7 @@ def common_parts(spec: AnalysisSpec) -> dict[str, Any]:
     for year, corrections in spec.corrections.items():
         for i, one in enumerate(corrections):
             parts[f"correction {_named(year, i, one.name)}"] = {
-                **one.model_dump(),
+                **one.model_dump(exclude=_OF_THE_FIT),
                 "file": spec.digests.get(one.file or ""),
             }
     for year, systematics in spec.systematics.items():
@@ -42,7 +48,7 @@ def common_parts(spec: AnalysisSpec) -> dict[str, Any]:
             if one.type not in {"normalisation", "sample"} and not one.normalisation_only
         ]
         for i, source in enumerate(filled):
-            own = source.model_dump(exclude={"symmetrise", "combine", "keep_yield"})
+            own = source.model_dump(exclude=_ACTS_LATER)
             parts[f"systematic {_named(year, i, source.name)}"] = own
     parts["datasets"] = [
         (

@@ -23,30 +23,31 @@ from hepflow.histograms import (
 from hepflow.journal import tell, why_again
 from hepflow.keys import Key, make_key
 from hepflow.output_manager import OutputDirectoryManager
-from hepflow.records import Blinded, HistogramSet, Prediction, percent
+from hepflow.records import Blinded, HistogramSet, Prediction, StatisticsResult, percent
 from hepflow.schema import Config
 from hepflow.stamps import is_current, read_key, remove_stamp, write_stamp
 from hepflow.statistics import (
     CONFIG_FILE,
     TEMPLATE_FILE,
-    StatisticsResult,
     StatisticsSpec,
     config_path,
     differs_from_filled,
     fit_templates,
+    forget_results,
     is_own,
     keep_labels,
     load_statistics,
     regions_without_data,
+    result_files,
     run_statistics,
     template_file,
     uses_own,
     write_cabinetry_config,
 )
+from hepflow.statistics.audit import audit_run
 from hepflow.statistics.spec import source_remarks
 
 _log = logging.getLogger(__name__)
-RESULTS = ("workspace", "input", "fit", "prediction", "limit", "significance")  # JSON of the fit
 _CACHE_OFF = "general.read_from_cache is off"
 _TEMPLATE_STAMP = ".templates.key.json"
 
@@ -65,12 +66,7 @@ def incomplete_data(histograms: HistogramSet) -> dict[str, float]:
 
     Those whose luminosity is scaled to what was processed are not among them.
     """
-    data = [
-        key
-        for key, process in histograms.process_of.items()
-        if process in histograms.data_processes and key not in histograms.rescaled
-    ]
-    return histograms.ledger.incomplete(data)
+    return histograms.incomplete_data()
 
 
 def remarks_on(histograms: HistogramSet, blind: Sequence[Blinded] = ()) -> tuple[str, ...]:
@@ -274,7 +270,8 @@ def fit_histograms(
     expected_only = fit_is_expected_only(histograms, spec)
     full = None if key is None else _statistics_key(spec, key, expected_only)
     why = "histograms filled part by part" if full is None else why_again(read_key(folder), full)
-    if uses_own(spec, config_path(spec, folder)):
+    own = uses_own(spec, config_path(spec, folder))
+    if own:
         why = "your own cabinetry file may name any other files"
         full = None
     reuse = config.general.read_from_cache
@@ -294,6 +291,7 @@ def fit_histograms(
         output_manager,
         expected_only=expected_only,
         provenance=provenance_of(config, histograms),
+        findings=None if own else audit_run(histograms, spec, config, spec.audit),
     )
     rates.add("statistics", 1, time.process_time() - began)
     if full is not None:
@@ -302,8 +300,7 @@ def fit_histograms(
 
 
 def _stamp(folder: Path, key: Key) -> None:
-    paths = [folder / f"{name}.json" for name in RESULTS]
-    write_stamp(folder, key, [path for path in paths if path.exists()])
+    write_stamp(folder, key, result_files(folder))
 
 
 def _statistics_key(spec: StatisticsSpec, key: Key, expected_only: bool) -> Key:
@@ -326,7 +323,12 @@ def _load(folder: Path, spec: StatisticsSpec) -> StatisticsResult:
         channels = [replace(c, label=labels.get(c.name, c.label)) for c in prediction.channels]
         return replace(prediction, channels=tuple(channels))
 
-    return replace(found, prefit=labelled(found.prefit), postfit=labelled(found.postfit))
+    return replace(
+        found,
+        prefit=labelled(found.prefit),
+        postfit=labelled(found.postfit),
+        validation=tuple(map(labelled, found.validation)),
+    )
 
 
 def forget_other_statistics(output_manager: OutputDirectoryManager, key: Key | None) -> None:
@@ -341,11 +343,9 @@ def forget_other_statistics(output_manager: OutputDirectoryManager, key: Key | N
     same = None if key is None else make_key("statistics", histograms=key.without("labels").digest)
     if stored and same and stored.parts.get("histograms") == same.parts["histograms"]:
         return
-    paths = [folder / f"{name}.json" for name in RESULTS]
-    there = [path for path in paths if path.exists()]
+    there = result_files(folder)
     remove_stamp(folder)
-    for path in there:
-        path.unlink()
+    forget_results(folder)
     if there:
         _log.info("statistics: removed results of an earlier fit to other histograms")
 

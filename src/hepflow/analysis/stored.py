@@ -49,7 +49,8 @@ def normalised_key(
         filled=filled.digest,
         datasets=list(spec.datasets.values()),
         luminosity=luminosity_by_year(config),
-        sources=[one for one in spec.sources if one.makes_templates],
+        # what the fit makes of them is no part of the histograms
+        sources=[replace(o, smooth=False, group="") for o in spec.sources if o.makes_templates],
         estimates=list(spec.estimates),
         labels=[(key, axis.label) for key, axis in spec.axes().items()],
         binning=[(key, axis.edges) for key, axis in spec.axes().items()],

@@ -92,11 +92,19 @@ def effect(one: PlannedSource) -> str:
     if one.kind == "sample":
         samples = dict.fromkeys(key for keys in one.templates.values() for key in keys)
         return f"{', '.join(samples)} in the place of {', '.join(one.datasets)}"
-    sizes = sorted({*one.sizes.values()} if one.size is None else {one.size})
-    text = ", ".join(f"±{100 * size:.4g} %" for size in sizes)
+    both = {(up, one.downs.get(key, up)) for key, up in one.sizes.items()}
+    if one.size is not None:
+        both = {(one.size, one.size if one.size_down is None else one.size_down)}
+    text = ", ".join(_size(*pair) for pair in sorted(both))
     if not one.templates:
         return f"{text} in the fit"
     return f"{text}, as templates: not all of the process alike" if text else one.kind
+
+
+def _size(up: float, down: float) -> str:
+    if up == down:
+        return f"±{100 * up:.4g} %"
+    return f"+{100 * up:.4g} -{100 * down:.4g} %"
 
 
 def _grouped(

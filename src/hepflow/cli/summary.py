@@ -46,7 +46,7 @@ def summarise(result: RunResult, cpu_seconds: float, wall_seconds: float) -> dic
         "output_dir": str(output),
         "plots_dir": str(result.plots_dir.resolve()) if result.result else None,
         "stages": [asdict(one) for one in result.stages],
-        "report": str(output / "report" / "run.json"),
+        "report": str(result.report.resolve() if result.report else output / "report" / "run.json"),
         "cpu_seconds": round(cpu_seconds, 1),
         "wall_seconds": round(wall_seconds, 1),
     }

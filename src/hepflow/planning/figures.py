@@ -10,13 +10,14 @@ from hepflow.analysis import Analysis
 
 # The key of a figure and where it is kept, as the drawing itself has them; and stored results.
 from hepflow.analysis.drawing import _is_drawn, _key, _stamp_name
+from hepflow.analysis.figures import look, tasks_before_fit
 from hepflow.analysis.results import _load, all_remarks
 from hepflow.errors import HepflowError
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.planning.records import Piece, Reason, StageForecast, Status, changed
 from hepflow.planning.results import Normalised
 from hepflow.planning.settings import LOOK, differences
-from hepflow.plotting import PlottingSpec, fit_tasks, histogram_tasks
+from hepflow.plotting import result_tasks
 from hepflow.plotting.run import FigureTask
 from hepflow.records import HistogramSet
 from hepflow.stamps import read_key
@@ -78,9 +79,11 @@ def _all_anew(analysis: Analysis, folders: OutputDirectoryManager) -> StageForec
 
 def _number(analysis: Analysis) -> int:
     """How many figures there will be."""
-    channels = analysis.spec.channels
-    of_fit = 2 * len(channels) + 3 if analysis.config.general.run_statistics else 0
-    return len(analysis.spec.axes()) + of_fit
+    number, asked = len(analysis.spec.axes()), analysis.config.statistics
+    if analysis.config.general.run_statistics:
+        # before and after; pulls, correlation, CLs scan; impacts of parameters and of groups
+        number += 2 * len(analysis.spec.channels) + 3 + 2 * asked.ranking + len(asked.scans)
+    return number
 
 
 def _status(todo: int, total: int, *, unsure: bool) -> Status:
@@ -101,11 +104,8 @@ def _tasks(
     folders: OutputDirectoryManager,
 ) -> list[FigureTask]:
     """Figures whose content is known."""
-    spec = PlottingSpec.from_config(analysis.config)
-    if histograms.rescaled:
-        spec = replace(spec, luminosity=sum(histograms.luminosity.values()))
-    remarks = all_remarks(analysis.config, histograms)
-    tasks = histogram_tasks(histograms, spec, folders, remarks=remarks)
+    spec, remarks = look(analysis.config, histograms), all_remarks(analysis.config, histograms)
+    tasks = tasks_before_fit(analysis.config, histograms, spec, folders, remarks)
     if fit.status not in {"reused", "read back"}:
         return tasks
     try:
@@ -113,14 +113,7 @@ def _tasks(
         results = _load(folders.get_statistics_dir(), model)
     except HepflowError:
         return tasks
-    return tasks + fit_tasks(
-        spec,
-        folders,
-        fit=results.fit,
-        predictions=(results.prefit, results.postfit),
-        limit=results.limit,
-        remarks=remarks,
-    )
+    return tasks + result_tasks(results, spec, folders, remarks=remarks)
 
 
 def _piece(

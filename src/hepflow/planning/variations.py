@@ -50,6 +50,8 @@ class PlannedSource:
     linked: tuple[str, ...] = ()  # weight sources that move with this object source
     sizes: Mapping[str, float] = field(default_factory=dict)  # relative, by dataset
     size: float | None = None  # relative, of the whole process, which is a parameter of the fit
+    downs: Mapping[str, float] = field(default_factory=dict)  # when down, where that is another one
+    size_down: float | None = None  # likewise of the whole process
     touches: Touches | None = None  # of an object source
     skim: bool = False  # whether the skim reads what it moves: a cut there needs a margin
 
@@ -139,6 +141,8 @@ def _filled(
         linked=tuple(name for name, with_ in linked.items() if with_ in names),
         sizes=dict(source.sizes),
         size=source.size,
+        downs=dict(source.downs),
+        size_down=source.size_down,
         touches=together(found) if is_object else None,
         skim=is_object and any(_skimmed(skim, v.source, steps[key]) for key, v in on.items()),
     )

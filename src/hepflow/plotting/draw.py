@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hepflow.plotting.labels import INSIDE, experiment_label, inside_label
 from hepflow.plotting.layout import Rectangle, signal_factor, top_of_axis
 from hepflow.plotting.numbers import (
     NARROW,
@@ -24,7 +25,6 @@ from hepflow.plotting.style import (
     SMALL,
     TINY,
     events_label,
-    experiment_label,
     house_style,
     line_colour,
     new_axes,
@@ -45,8 +45,10 @@ LEFT, SPAN, TOP = 0.15, 0.81, 0.935  # of the axes in the figure
 BOTTOM, RATIO_TOP, MAIN_BOTTOM = 0.105, 0.295, 0.315
 TICKS = {NARROW: 0.1, USUAL: 0.4, WIDE: 0.5}  # beside 1, clear of the ends of the panel
 COLUMNS = (4, 16)  # entries up to which a legend has one column, and two
+LONGEST = 9  # entries of a legend in one column beside texts that leave no room for two
 RIGHT = 0.985  # end of the legend, clear of the ticks
 EXPECTED = 0.1  # events from which an empty bin tells something
+BESIDE = 0.02  # fraction of the width that stays free beside a text
 HIGHEST = 0.3  # fraction of the height that is left to the content at least
 HATCH: dict[str, Any] = {"hatch": "//////", "edgecolor": BAND_COLOUR, "linewidth": 0.0}
 CUT: dict[str, Any] = {"color": REMARK_COLOUR, "lw": 1.6, "ls": (0, (4, 2)), "zorder": 4}
@@ -70,13 +72,14 @@ def draw_stack(numbers: StackNumbers, spec: PlottingSpec, *, remarks: Sequence[s
     matplotlib.figure.Figure
         Not known to pyplot. Without data it has no points and no ratio panel.
     """
-    with house_style():
+    with house_style(spec.style):
         figure = new_figure(spec)
         bottom = BOTTOM if numbers.data is None else MAIN_BOTTOM
         ticks = "x" if spec.log_scale else "xy"  # matplotlib's own on a logarithmic axis
         labels = "xy" if numbers.data is None else "y"
         axes = new_axes(figure, (LEFT, bottom, SPAN, TOP - bottom), ticks, ticks, labels)
-        experiment_label(axes, spec)
+        if spec.style not in INSIDE:
+            experiment_label(axes, spec)
         lowest = axes
         if numbers.data is not None:
             lowest = new_axes(figure, (LEFT, BOTTOM, SPAN, RATIO_TOP - BOTTOM), "xy", "xy")
@@ -228,12 +231,8 @@ def _make_room(
         Where legend and texts are.
     """
     left = _texts(axes, numbers, spec, remarks)
-    legend = _legend(axes)
-    block = _extent(figure, axes, legend)
     text = _extent(figure, axes, *left)
-    if left and _right(figure, axes, *left) > block.left - 0.02:
-        legend.set_bbox_to_anchor((RIGHT, text.bottom), transform=axes.transAxes)
-        block = _extent(figure, axes, legend)
+    block = _place_legend(figure, axes, _right(figure, axes, *left), text.bottom)
     band_top = numbers.total + numbers.band.up
     highest = band_top
     for values in numbers.lines.values():
@@ -247,6 +246,21 @@ def _make_room(
         top_of_axis(highest, numbers.edges, (block, text), bottom, log=spec.log_scale),
     )
     return block, text
+
+
+def _place_legend(figure: Figure, axes: Axes, end: float, below: float) -> Rectangle:
+    """Write the legend beside the texts, which end at `end`, or else below them."""
+    legend = _legend(axes)
+    block = _extent(figure, axes, legend)
+    if end <= block.left:
+        return block
+    if len(legend.get_texts()) <= LONGEST:
+        slim = _extent(figure, axes, _legend(axes, columns=1))
+        if end <= slim.left:
+            return slim
+        legend = _legend(axes)
+    legend.set_bbox_to_anchor((RIGHT, below), transform=axes.transAxes)
+    return _extent(figure, axes, legend)
 
 
 def _bottom(numbers: StackNumbers) -> float:
@@ -272,7 +286,7 @@ def _texts(
     lines += [(numbers.title, SMALL, "black")] if numbers.title else []
     lines += [(remark, TINY, REMARK_COLOUR) for remark in remarks]
     height = axes.get_window_extent().height * 72 / axes.figure.dpi  # [pt]
-    texts, y = [], 0.955
+    texts, y = inside_label(axes, spec)
     for line, size, colour in lines:
         text = axes.text(0.04, y, line, size=size, color=colour, va="top", transform=axes.transAxes)
         texts.append(text)
@@ -280,7 +294,7 @@ def _texts(
     return texts
 
 
-def _legend(axes: Axes) -> Legend:
+def _legend(axes: Axes, columns: int | None = None) -> Legend:
     handles, labels = axes.get_legend_handles_labels()
     entries = dict(zip(labels, handles, strict=True))
     # Data first, then the stack as it stands, from its top, then what is laid over it.
@@ -288,7 +302,7 @@ def _legend(axes: Axes) -> Legend:
     patches = [label for label in stack if getattr(entries[label], "get_fill", bool)()]
     lines = [label for label in stack if label not in patches]
     order = [*(["Data"] if "Data" in entries else []), *reversed(patches), "Uncertainty", *lines]
-    columns = 1 + sum(len(order) > most for most in COLUMNS)
+    columns = columns or 1 + sum(len(order) > most for most in COLUMNS)
     return axes.legend(
         [entries[label] for label in order],
         order,
@@ -317,7 +331,8 @@ def _boxes(figure: Figure, axes: Axes, artists: Sequence[Any]) -> Floats:
 
 def _extent(figure: Figure, axes: Axes, *artists: Any) -> Rectangle:
     boxes = _boxes(figure, axes, artists)
-    return Rectangle(boxes[:, 0].min(), boxes[:, 2].max(), max(boxes[:, 1].min() - 0.025, HIGHEST))
+    left, right = boxes[:, 0].min() - BESIDE, boxes[:, 2].max() + BESIDE
+    return Rectangle(left, right, max(boxes[:, 1].min() - 0.025, HIGHEST))
 
 
 def _right(figure: Figure, axes: Axes, *artists: Any) -> float:

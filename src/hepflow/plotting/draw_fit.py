@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hepflow.plotting.fit_numbers import CorrelationNumbers, ParameterNumbers, PullNumbers
+from hepflow.plotting.labels import experiment_label, place_label
 from hepflow.plotting.spec import PlottingSpec
 from hepflow.plotting.style import (
     ONE_SIGMA_COLOUR,
@@ -18,13 +18,13 @@ from hepflow.plotting.style import (
     TINY,
     TWO_SIGMA_COLOUR,
     WIDTH,
-    experiment_label,
     house_style,
     new_axes,
     new_figure,
     number,
     parameter_label,
 )
+from hepflow.plotting.texts import REMARK, name_width, value_text, write_remarks
 from hepflow.records import LimitResult, LimitScan
 
 if TYPE_CHECKING:
@@ -32,32 +32,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROW = 0.27  # height of a parameter [inch]
-REMARK = 0.22  # height of a remark [inch]
 POINTS: dict[str, Any] = {"fmt": "o", "color": "black", "markersize": 4.5, "elinewidth": 1.4}
 FEW_CELLS = 12  # up to which the numbers are large
 CELLS = 24  # parameters up to which the cells of a matrix have room for numbers
 STRONG = 0.6  # correlation above which a cell is dark
 SMALLEST_CLS = 2e-3  # lower end of the CLs axis
-
-
-def value_text(value: float, error: float) -> str:
-    """Value and error with as many decimals as two significant digits of the error need.
-
-    Examples
-    --------
-    >>> value_text(0.77721, 0.0291), value_text(12.3, 4.56)
-    ('0.777 ± 0.029', '12.3 ± 4.6')
-    """
-    if not (np.isfinite(error) and error > 0):
-        return f"{number(value)} (fixed)" if error == 0 else f"{number(value)} ± ?"
-    decimals = max(1 - int(np.floor(np.log10(error))), 0)
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _name_width(names: Sequence[str], size: float) -> float:
-    """Estimate the width of the longest name [inch]: half a font size a letter."""
-    longest = max((len(re.sub(r"\\[a-z]+|[${}^_]", "m", name)) for name in names), default=0)
-    return 0.54 * size / 72 * longest + 0.2
 
 
 def draw_pulls(numbers: PullNumbers, spec: PlottingSpec, *, remarks: Sequence[str] = ()) -> Figure:
@@ -73,14 +52,14 @@ def draw_pulls(numbers: PullNumbers, spec: PlottingSpec, *, remarks: Sequence[st
         What a reader must know; a line each.
     """
     n_pulls, n_factors = len(numbers.nuisances.labels), len(numbers.factors.labels)
-    with house_style():
+    with house_style(spec.style):
         top, title, gap = 0.5 + REMARK * len(remarks), 0.62, 0.75
         heights = [ROW * n + 0.25 for n in (n_pulls, n_factors) if n]
         tall = top + sum(heights) + title + gap * (len(heights) - 1)
         figure = new_figure(spec, max(tall, 2.2))
         everyone = (*numbers.nuisances.labels, *numbers.factors.labels)
         names = {label: parameter_label(label, spec) for label in everyone}
-        left = max(_name_width(list(names.values()), TINY), 1.0)
+        left = max(name_width(list(names.values()), TINY), 1.0)
         right = 1.35  # room for the values as text
         first, edge = None, tall - top
         for kind in (numbers.nuisances, numbers.factors):
@@ -95,15 +74,8 @@ def draw_pulls(numbers: PullNumbers, spec: PlottingSpec, *, remarks: Sequence[st
             (_pull_scale if kind is numbers.nuisances else _factor_scale)(axes, kind)
         if first is not None:
             experiment_label(first, spec, at_right=1.0 + (right - 0.12) / (WIDTH - left - right))
-        _remarks(figure, remarks)
+        write_remarks(figure, remarks)
     return figure
-
-
-def _remarks(figure: Figure, remarks: Sequence[str]) -> None:
-    height = figure.get_figheight()
-    for i, line in enumerate(remarks):
-        y = 1 - (0.03 + REMARK * i) / height
-        figure.text(0.985, y, line, color=REMARK_COLOUR, size=TINY, ha="right", va="top")
 
 
 def _draw_parameters(axes: Axes, numbers: ParameterNumbers, names: Mapping[str, str]) -> None:
@@ -163,12 +135,12 @@ def draw_correlation(
     """
     count = len(numbers.labels)
     size = TINY if count <= CELLS else 10.0
-    with house_style():
+    with house_style(spec.style):
         names = [parameter_label(label, spec) for label in numbers.labels]
         lines = list(remarks)
         if numbers.left_out:
-            lines.append(f"{numbers.left_out} parameters with small correlations not shown")
-        margin = _name_width(names, size)
+            lines.append(f"{numbers.left_out} parameters with smaller correlations not shown")
+        margin = name_width(names, size)
         side = max((0.34 if count <= CELLS else 0.24) * count, 4.4)
         top, right = 0.5 + REMARK * len(lines), 0.95
         wide, tall = margin + side + right, margin + side + top
@@ -186,7 +158,7 @@ def draw_correlation(
         if count <= CELLS:
             _cell_numbers(axes, numbers.matrix)
         experiment_label(axes, spec)
-        _remarks(figure, lines)
+        write_remarks(figure, lines)
     return figure
 
 
@@ -219,11 +191,11 @@ def draw_scan(limit: LimitResult, spec: PlottingSpec, *, remarks: Sequence[str] 
     scan = limit.scan
     if scan is None:
         raise ValueError("the limit has no scan to draw; run the limit with scan points")
-    with house_style():
+    with house_style(spec.style):
         tall = 6.0 + REMARK * len(remarks)
         figure = new_figure(spec, tall)
         axes = new_axes(figure, (0.14, 0.75 / tall, 0.82, 4.8 / tall), "x")
-        _remarks(figure, remarks)
+        write_remarks(figure, remarks)
         _draw_curves(axes, scan)
         level = 1 - limit.confidence_level
         axes.axhline(level, color=REMARK_COLOUR, lw=1.4)
@@ -245,7 +217,7 @@ def draw_scan(limit: LimitResult, spec: PlottingSpec, *, remarks: Sequence[str] 
         axes.set_yticks([k * p for p in (1e-3, 1e-2, 1e-1) for k in range(2, 10)], minor=True)
         axes.set_xlabel(parameter_label(limit.poi, spec))
         axes.set_ylabel("CL$_{\\mathrm{s}}$")
-        experiment_label(axes, spec)
+        place_label(axes, spec)
         _scan_legend(axes, limit, parameter_label(limit.poi, spec))
     return figure
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from hepflow.records.prediction import Floats
 
 FEW = 20  # parameters up to which a correlation matrix shows all of them
 MANY = 40  # the most that it shows
+PAGE = 45  # nuisance parameters on a page of pulls
 _STATISTICAL = ("staterror_", "gamma_")  # templates' statistics: one parameter for each bin
 
 
@@ -66,6 +68,31 @@ def pull_numbers(result: FitResult, norm_factors: Sequence[str] = ()) -> PullNum
     factor = np.array([label in free for label in result.labels], dtype=bool)
     statistical = np.array([is_statistical(label) for label in result.labels], dtype=bool)
     return PullNumbers(pick(~factor & ~statistical), pick(factor))
+
+
+def pull_pages(numbers: PullNumbers, most: int = PAGE) -> tuple[PullNumbers, ...]:
+    """Split the pulls of a large fit into pages of equal length; factors are on the first.
+
+    Parameters
+    ----------
+    numbers : PullNumbers
+        Of all parameters.
+    most : int
+        Nuisance parameters on a page at most.
+    """
+    all_of = numbers.nuisances
+    count = max(-(-len(all_of.labels) // most), 1)
+    nothing = ParameterNumbers((), np.zeros(0), np.zeros(0))
+    ends = np.linspace(0, len(all_of.labels), count + 1).round().astype(int)
+    return tuple(
+        PullNumbers(
+            ParameterNumbers(
+                all_of.labels[low:high], all_of.values[low:high], all_of.errors[low:high]
+            ),
+            nothing if page else numbers.factors,
+        )
+        for page, (low, high) in enumerate(pairwise(ends))
+    )
 
 
 def correlation_numbers(result: FitResult, threshold: float = 0.2) -> CorrelationNumbers:

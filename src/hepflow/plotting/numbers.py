@@ -228,8 +228,9 @@ def _normalisation_shifts(
             if source.processes is None or name in source.processes
         ]
         if hit:
-            shift = source.size * np.sum(hit, axis=0)
-            shifts.append((shift, -shift))
+            content = np.sum(hit, axis=0)
+            up, down = source.sizes
+            shifts.append((up * content, down * content))
     return shifts
 
 

@@ -18,6 +18,8 @@ from matplotlib.backend_bases import GraphicsContextBase, RendererBase
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.transforms import Affine2D, Bbox, TransformedPath
 
+from hepflow.plotting.sharing import letters
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -128,7 +130,7 @@ class Recorder(RendererBase):
 
     def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> Any:
         """Size of a text [px]."""
-        return _size_of_text(s, prop.copy(), ismath, self.agg.dpi)
+        return _size_of_text(s, prop.copy(), ismath, self.agg.dpi, letters())
 
     def start_rasterizing(self) -> None:
         """Have what follows an image in all formats: a colour bar of areas would show seams."""
@@ -281,14 +283,20 @@ class Recorder(RendererBase):
 
 
 @functools.lru_cache(maxsize=4096)
-def _size_of_text(text: str, font: Any, ismath: Any, dpi: float) -> tuple[float, ...]:
+def _size_of_text(
+    text: str, font: Any, ismath: Any, dpi: float, of_tex: tuple[str, str]
+) -> tuple[float, ...]:
     """Width, height, descent [px]; figures of a run have most of their texts in common."""
-    return tuple(ruler(dpi).agg.get_text_width_height_descent(text, font, ismath))
+    return tuple(_ruler(dpi, of_tex).agg.get_text_width_height_descent(text, font, ismath))
+
+
+def ruler(dpi: float) -> Recorder:
+    """Renderer to measure texts with."""
+    return _ruler(dpi, letters())
 
 
 @functools.lru_cache(maxsize=8)
-def ruler(dpi: float) -> Recorder:
-    """Renderer to measure texts with."""
+def _ruler(dpi: float, _of_tex: tuple[str, str]) -> Recorder:
     return Recorder(1, 1, dpi)
 
 

@@ -7,20 +7,35 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hepflow.plotting.draw import draw_stack
+from hepflow.plotting.draw_exclusion import draw_exclusion
 from hepflow.plotting.draw_fit import draw_correlation, draw_pulls, draw_scan
+from hepflow.plotting.draw_ranking import draw_groups, draw_ranking
+from hepflow.plotting.draw_scans import (
+    draw_band,
+    draw_contour,
+    draw_goodness,
+    draw_likelihood,
+)
+from hepflow.plotting.draw_variations import draw_variations
+from hepflow.plotting.exclusion_numbers import ExclusionNumbers
 from hepflow.plotting.fit_numbers import (
     CorrelationNumbers,
     PullNumbers,
     correlation_numbers,
     pull_numbers,
+    pull_pages,
 )
 from hepflow.plotting.numbers import StackNumbers, prediction_numbers, stack_numbers
+from hepflow.plotting.ranking_numbers import GroupNumbers, RankingNumbers
 from hepflow.plotting.save import save_figure, typesetting
+from hepflow.plotting.scan_numbers import ContourNumbers, GoodnessNumbers, LimitBand, ScanNumbers
 from hepflow.plotting.spec import PlottingSpec
 from hepflow.plotting.style import house_style, new_axes, new_figure
+from hepflow.plotting.svg import svg_text
+from hepflow.plotting.variation_numbers import VariationNumbers
 from hepflow.records import FitResult, HistogramSet, LimitResult
 from hepflow.records.prediction import Prediction
 
@@ -29,7 +44,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Content = StackNumbers | PullNumbers | CorrelationNumbers | LimitResult
+# How each kind of content is drawn.
+DRAWING: dict[type, Callable[..., Any]] = {
+    StackNumbers: draw_stack,
+    PullNumbers: draw_pulls,
+    CorrelationNumbers: draw_correlation,
+    LimitResult: draw_scan,
+    RankingNumbers: draw_ranking,
+    GroupNumbers: draw_groups,
+    ScanNumbers: draw_likelihood,
+    ContourNumbers: draw_contour,
+    LimitBand: draw_band,
+    ExclusionNumbers: draw_exclusion,
+    GoodnessNumbers: draw_goodness,
+    VariationNumbers: draw_variations,
+}
 TITLES = {"prefit": "Pre-fit", "postfit": "Post-fit"}
 
 
@@ -45,7 +74,7 @@ class PlotFolders(Protocol):
 class FigureTask:
     """One figure to draw and write: plain numbers, so that it can travel to a worker."""
 
-    content: Content
+    content: Any  # numbers, of one of the types in `DRAWING`
     spec: PlottingSpec
     folder: Path
     name: str  # of the files, without suffix
@@ -57,14 +86,15 @@ Run = Callable[[Callable[[FigureTask], list[Path]], Iterable[FigureTask]], Itera
 
 def make_figure(task: FigureTask) -> Figure:
     """Draw the figure of a task without writing it."""
-    content = task.content
-    if isinstance(content, StackNumbers):
-        return draw_stack(content, task.spec, remarks=task.remarks)
-    if isinstance(content, PullNumbers):
-        return draw_pulls(content, task.spec, remarks=task.remarks)
-    if isinstance(content, CorrelationNumbers):
-        return draw_correlation(content, task.spec, remarks=task.remarks)
-    return draw_scan(content, task.spec, remarks=task.remarks)
+    drawing = DRAWING[type(task.content)]
+    figure: Figure = drawing(task.content, task.spec, remarks=task.remarks)
+    return figure
+
+
+def figure_svg(task: FigureTask, title: str = "", prefix: str = "") -> str:
+    """Draw the figure of a task as an element for an HTML page, see `svg_text`."""
+    with typesetting(task.name):
+        return svg_text(make_figure(task), title, prefix)
 
 
 def warm_up(_: object = None) -> None:
@@ -141,7 +171,7 @@ def fit_tasks(
     failed = fit is not None and not fit.converged
     if failed:
         logger.warning("the fit did not converge: no pulls, correlations and post-fit plots")
-    named: dict[str, Content] = {}
+    named: dict[str, Any] = {}
     for prediction in predictions:
         if prediction.kind == "postfit" and failed:
             continue
@@ -149,14 +179,19 @@ def fit_tasks(
             numbers = prediction_numbers(channel, spec, TITLES[prediction.kind])
             named[f"{prediction.kind}_{channel.name}"] = numbers
     if fit is not None and fit.converged:
-        named["pulls"] = pull_numbers(fit, spec.norm_factors)
+        pages = pull_pages(pull_numbers(fit, spec.norm_factors))
+        named |= {f"pulls_{i}" if i > 1 else "pulls": page for i, page in enumerate(pages, 1)}
         correlations = correlation_numbers(fit)
         if len(correlations.labels) > 1:
             named["correlation"] = correlations
     if limit is not None and limit.scan is not None:
         named["limit_scan"] = limit
-    lines = tuple(remarks)
-    return [FigureTask(content, spec, folder, name, lines) for name, content in named.items()]
+    said = dict.fromkeys(named, tuple(remarks))
+    pulls = [name for name in named if name.startswith("pulls")]
+    if len(pulls) > 1:
+        count = len(pulls)
+        said |= {name: (*remarks, f"page {i} of {count}") for i, name in enumerate(pulls, 1)}
+    return [FigureTask(content, spec, folder, name, said[name]) for name, content in named.items()]
 
 
 def draw_tasks(tasks: Iterable[FigureTask], run: Run = map) -> list[Path]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hepflow.errors import InputError
-from hepflow.plotting.style import house_style
+from hepflow.plotting.style import house_style, style_of
 from hepflow.storage import atomic_writer, safe_join
 
 if TYPE_CHECKING:
@@ -28,6 +28,17 @@ _METADATA: dict[str, dict[str, Any]] = {
     "svg": {"Date": None},
 }
 _RGBA = 6  # colour type of PNG
+
+
+def file_name(text: str) -> str:
+    """Name of a file for a text that may hold any characters, such as a parameter.
+
+    Examples
+    --------
+    >>> file_name("jes/pileup 2018"), file_name("mu")
+    ('jes-pileup-2018', 'mu')
+    """
+    return "".join(one if one.isalnum() or one in "._-" else "-" for one in text)
 
 
 @contextlib.contextmanager
@@ -96,7 +107,7 @@ def save_figure(
     from hepflow.plotting.recording import record
 
     paths = [safe_join(Path(folder), f"{name}.{form}") for form in formats]
-    with house_style(), typesetting(name):
+    with house_style(style_of(figure)), typesetting(name):
         recording = record(figure, dpi)
         for path, form in zip(paths, formats, strict=True):
             with atomic_writer(path) as temporary:

@@ -42,9 +42,21 @@ def _replace(stack: contextlib.ExitStack, module: Any, name: str, value: Any) ->
         stack.callback(setattr, module, name, original)
 
 
-@functools.cache
+def letters() -> tuple[str, str]:
+    """What decides on the letters of TeX and is part of neither the text nor its font."""
+    import matplotlib as mpl
+
+    settings: dict[Any, Any] = mpl.rcParams
+    return settings["mathtext.rm"], settings["mathtext.default"]
+
+
 def _parser(output: Any) -> Any:
-    """One parser for all figures: it keeps what it has set."""
+    """One parser for all figures in the same letters: it keeps what it has set."""
+    return _parser_of(output, letters())
+
+
+@functools.cache
+def _parser_of(output: Any, _letters_of_tex: tuple[str, str]) -> Any:
     from matplotlib.mathtext import MathTextParser
 
     return MathTextParser(output)

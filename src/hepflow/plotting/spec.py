@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from hepflow.errors import ConfigurationError, Problem
 from hepflow.records import Blinded
@@ -12,15 +12,23 @@ from hepflow.records import Blinded
 if TYPE_CHECKING:
     from hepflow.schema import Config
 
+LOOK_FILE = "look.json"  # in the folder of the plots: the specification of a run's figures
+
 
 @dataclass(frozen=True, slots=True)
 class NormalisationSource:
     """A source of uncertainty on the size of whole processes."""
 
     name: str
-    size: float  # relative: 0.025 is 2.5 %
+    size: float  # relative, up: 0.025 is 2.5 %
     processes: tuple[str, ...] | None = None  # None: all simulated ones
     channels: tuple[str, ...] | None = None  # None: all
+    size_down: float | None = None  # relative, not negative; None: as `size`
+
+    @property
+    def sizes(self) -> tuple[float, float]:
+        """Relative changes of the yield, up and down."""
+        return self.size, -(self.size if self.size_down is None else self.size_down)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,7 @@ class PlottingSpec:
     signal_scale: float | None = None  # factor on signal lines; None: a round one where needed
     fold_overflow: bool = False
     log_scale: bool = False
+    style: str = "CMS"  # of the experiments: one of `hepflow.plotting.style.STYLES`
     experiment: str = ""
     status: str = ""
     luminosity: float | None = None  # [1/pb], all years
@@ -56,6 +65,30 @@ class PlottingSpec:
     # by channel and observable, of histograms without one of the cuts
     formats: tuple[str, ...] = ("pdf", "png")
     dpi: int = 150  # of PNG
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain containers: what a later figure of the same run needs, without its code."""
+        left_out = [[*place, asdict(one)] for place, one in self.left_out.items()]
+        return {**asdict(replace(self, left_out={})), "left_out": left_out}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PlottingSpec:
+        """Inverse of `to_json`."""
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
+        }
+        nested: dict[str, Any] = {
+            "normalisations": tuple(
+                NormalisationSource(**{k: _unlisted(v) for k, v in one.items()})
+                for one in data["normalisations"]
+            ),
+            "blind": tuple(Blinded(**one) for one in data["blind"]),
+            "left_out": {
+                (channel, observable): LeftOut(one["cut"], tuple(one["thresholds"]))
+                for channel, observable, one in data["left_out"]
+            },
+        }
+        return cls(**{**plain, **nested})
 
     @classmethod
     def from_config(cls, config: Config) -> PlottingSpec:
@@ -82,10 +115,12 @@ class PlottingSpec:
             channel_labels={
                 c.name: c.label or f"{c.name} ({c.kind} region)" for c in config.channels
             },
+            parameter_labels=dict(look.parameter_labels),
             normalisations=_normalisations(config),
             norm_factors=tuple(factor.name for factor in config.statistics.norm_factors),
             fold_overflow=look.fold_overflow,
             log_scale=look.log_scale,
+            style=look.style,
             experiment=look.experiment,
             status=look.status,
             luminosity=_luminosity(config),
@@ -95,6 +130,10 @@ class PlottingSpec:
             formats=tuple(look.formats),
             dpi=look.dpi,
         )
+
+
+def _unlisted(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _left_out(config: Config) -> dict[tuple[str, str], LeftOut]:
@@ -131,7 +170,9 @@ def _normalisations(config: Config) -> tuple[NormalisationSource, ...]:
     from hepflow.sources import sources_of_config
 
     return tuple(
-        NormalisationSource(source.name, source.size, source.processes, source.channels)
+        NormalisationSource(
+            source.name, source.size, source.processes, source.channels, source.size_down
+        )
         for source in sources_of_config(config, expand_datasets(config))
         if not source.makes_templates and source.size is not None
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
+import logging
 import re
 import runpy
 from collections.abc import Iterator, Sequence
@@ -35,14 +36,18 @@ ONE_SIGMA_COLOUR, TWO_SIGMA_COLOUR = "#607641", "#f5bb54"  # CMS's green and yel
 PULL_COLOURS = ("#b7c6a4", "#fbe0ad")  # the same, lighter, behind points
 BAND_COLOUR = "#4d4d4d"
 REMARK_COLOUR = "#bd1f01"
+# By experiment: module of mplhep, style in it, and the folder of its letters.
+_STYLES: dict[str, tuple[str, str, str]] = {
+    "CMS": ("cms", "CMS", "texgyreheros"),
+    "ATLAS": ("atlas", "ATLAS", "texgyreheros"),
+    "LHCb": ("lhcb", "LHCb2", "texgyretermes"),
+    "ALICE": ("alice", "ALICE", "texgyreheros"),
+}
+STYLES = tuple(_STYLES)
 WIDTH = 7.0  # [inch]
 PER_FEMTOBARN = 1000.0  # [1/pb] in 1/fb
 SMALLEST, LARGEST = -4, 6  # powers of ten between which numbers have no exponent
 SMALL, TINY = 14.0, 12.0  # font sizes [pt]
-NAME, BESIDE = 22.0, 16.5  # of the experiment, and of what stands beside it [pt]
-NAME_DESCENT = 0.216  # of letters that reach below the line, in font sizes
-STATUS_GAP = 5.0  # between the experiment and its status [pt]
-
 _SIZES: dict[str, Any] = {
     "font.size": 18.0,
     "axes.labelsize": 18.0,
@@ -56,6 +61,8 @@ _SIZES: dict[str, Any] = {
     "ytick.minor.size": 4.0,
     "xtick.major.width": 1.2,
     "ytick.major.width": 1.2,
+    "xtick.minor.width": 0.6,
+    "ytick.minor.width": 0.6,
     "xtick.major.pad": 5.0,
     "hatch.linewidth": 0.7,
     "xtick.minor.visible": False,  # drawn by `MinorTicks`
@@ -63,37 +70,67 @@ _SIZES: dict[str, Any] = {
     "pdf.compression": 3,  # half the time of the usual 6 for a few percent in size
     "pdf.fonttype": 42,  # journals refuse fonts of type 3
     "svg.hashsalt": "hepflow",  # else identifiers in SVG are random
+    "axes.formatter.limits": (-5, 6),
+    "axes.labelpad": 4.0,
+    "axes.unicode_minus": True,
+    "axes.autolimit_mode": "data",  # what is set by hand stays
+    "lines.linewidth": 1.5,
+    "lines.markersize": 6.0,
+    "figure.autolayout": False,
+    "figure.facecolor": "white",
+    "legend.frameon": False,
+    "patch.linewidth": 1.0,
+    "savefig.bbox": None,  # cutting the margin off would need to draw everything once more
 }
 
 
 @contextlib.contextmanager
-def house_style() -> Iterator[None]:
+def house_style(style: str = STYLES[0]) -> Iterator[None]:
     """Draw and write figures within this; matplotlib's settings are restored afterwards."""
     import matplotlib as mpl
 
-    settings: dict[Any, Any] = {**_experiment_style(), **_SIZES}
+    settings: dict[Any, Any] = {**_experiment_style(style), **_SIZES}
+    talk = logging.getLogger("matplotlib.mathtext")
     with mpl.rc_context(settings), shared_work():
-        yield
+        talk.addFilter(_says_something)
+        try:
+            yield
+        finally:
+            talk.removeFilter(_says_something)
+
+
+def _says_something(record: logging.LogRecord) -> bool:
+    r"""Whether a message tells something: matplotlib looks for ``\sqrt`` under many names."""
+    return "__radicalbig__" not in record.getMessage()
 
 
 @functools.cache
-def _experiment_style() -> dict[str, Any]:
-    """CMS style of mplhep, with its fonts, without the rest of that package.
+def _experiment_style(style: str) -> dict[str, Any]:
+    """Style of mplhep, with its fonts, without the rest of that package where it can be.
 
     The rest imports pyplot and much else: a quarter of a second in each process that draws.
     """
     import matplotlib.font_manager as fonts
     import mplhep_data
 
+    module, name, family = _STYLES[style]
     folder = importlib.util.find_spec("mplhep")
     if folder is None or not folder.submodule_search_locations:
         raise ImportError("mplhep is not installed; it comes with hepflow. Install hepflow again.")
-    path = Path(folder.submodule_search_locations[0]) / "styles" / "cms.py"
-    for font in sorted(
-        (Path(mplhep_data.__file__).parent / "fonts" / "texgyreheros").glob("*.[ot]tf")
-    ):
+    path = Path(folder.submodule_search_locations[0]) / "styles" / f"{module}.py"
+    for font in sorted((Path(mplhep_data.__file__).parent / "fonts" / family).glob("*.[ot]tf")):
         fonts.fontManager.addfont(font)
-    return dict(runpy.run_path(str(path))["CMS"])
+    return {
+        key: value
+        for key, value in runpy.run_path(str(path))[name].items()
+        if key != "axes.prop_cycle"  # colours are those of the processes
+    }
+
+
+def style_of(figure: Figure) -> str:
+    """Style in which `new_figure` began a figure: its texts are set anew when it is written."""
+    label = str(figure.get_label())
+    return label if label in _STYLES else STYLES[0]
 
 
 def new_figure(spec: PlottingSpec, height: float = WIDTH, width: float = WIDTH) -> Figure:
@@ -105,6 +142,7 @@ def new_figure(spec: PlottingSpec, height: float = WIDTH, width: float = WIDTH) 
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=spec.dpi)
+    figure.set_label(spec.style)
     FigureCanvasAgg(figure)
     return figure
 
@@ -197,32 +235,6 @@ def events_label(edges: Any, label: str) -> str:
     if unit:
         return f"Events / {number(float(widths[0]))} {unit[1]}"
     return "Events" if np.isclose(widths[0], 1.0) else f"Events / {number(float(widths[0]))}"
-
-
-def experiment_label(axes: Axes, spec: PlottingSpec, *, at_right: float = 1.0) -> None:
-    """Write the experiment above the axes at the left, luminosity and energy at the right.
-
-    The places are those of `mplhep.label.exp_text`, which draws the whole figure to find them.
-    `at_right` is where the text at the right ends, as a fraction of the axes' width.
-    """
-    from hepflow.plotting.recording import ruler
-
-    above: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
-    y = NAME_DESCENT * NAME
-    name = axes.annotate(
-        spec.experiment, (0.0, 1.0), xytext=(0.0, y), size=NAME, weight="bold", **above
-    )
-    width = name.get_window_extent(ruler(axes.figure.dpi)).width * 72 / axes.figure.dpi  # [pt]
-    axes.annotate(
-        spec.status,
-        (0.0, 1.0),
-        xytext=(width + STATUS_GAP, y),
-        size=BESIDE,
-        style="italic",
-        **above,
-    )
-    beam = luminosity_text(spec.luminosity, spec.energy)
-    axes.text(at_right, 1.0, beam, size=BESIDE, ha="right", va="bottom", transform=axes.transAxes)
 
 
 def new_axes(

@@ -12,11 +12,26 @@ from hepflow.records.histograms import (
     Template,
     fold_flow,
 )
+from hepflow.records.inference import (
+    Finding,
+    GoodnessOfFit,
+    GroupImpact,
+    Impact,
+    Interval,
+    LikelihoodScan,
+    Ranking,
+)
 from hepflow.records.ledger import DatasetTotals, Ledger
 from hepflow.records.missing import check_missing
 from hepflow.records.parts import Loss, PartCounts
 from hepflow.records.prediction import ChannelPrediction, Prediction
-from hepflow.records.results import FitResult, LimitResult, LimitScan, Significance
+from hepflow.records.results import (
+    FitResult,
+    LimitResult,
+    LimitScan,
+    Significance,
+    StatisticsResult,
+)
 from hepflow.records.variation import NOMINAL, Source, Variation
 
 __all__ = [
@@ -30,18 +45,26 @@ __all__ = [
     "Dataset",
     "DatasetTotals",
     "FileInfo",
+    "Finding",
     "FitResult",
+    "GoodnessOfFit",
+    "GroupImpact",
     "HistogramSet",
+    "Impact",
+    "Interval",
     "Ledger",
+    "LikelihoodScan",
     "LimitResult",
     "LimitScan",
     "Loss",
     "PartCounts",
     "Prediction",
+    "Ranking",
     "RawHistograms",
     "Reason",
     "Significance",
     "Source",
+    "StatisticsResult",
     "Template",
     "Variation",
     "WorkItem",

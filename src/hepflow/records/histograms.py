@@ -257,6 +257,18 @@ class HistogramSet:
             {**self.rescaled, **other.rescaled},
         )
 
+    def incomplete_data(self) -> dict[str, float]:
+        """Datasets of collision data that were not processed in full, with the fraction that was.
+
+        Those whose luminosity is scaled to what was processed are not among them.
+        """
+        data = [
+            key
+            for key, process in self.process_of.items()
+            if process in self.data_processes and key not in self.rescaled
+        ]
+        return self.ledger.incomplete(data)
+
     @property
     def channels(self) -> tuple[str, ...]:
         """Channel names in the order of the configuration."""

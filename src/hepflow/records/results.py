@@ -9,6 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepflow.records.inference import (
+    Finding,
+    GoodnessOfFit,
+    Interval,
+    LikelihoodScan,
+    Ranking,
+)
+from hepflow.records.prediction import Prediction
+
 Floats = NDArray[np.float64]
 
 
@@ -26,6 +35,7 @@ class FitResult:
     converged: bool
     model: Mapping[str, Any] = field(default_factory=dict)  # digest, backend, optimizer, ...
     notes: tuple[str, ...] = ()  # what a reader must know: parameter at a bound, ...
+    intervals: tuple[Interval, ...] = ()  # from the profiled likelihood, where asked for
 
     def value(self, label: str) -> tuple[float, float]:
         """Best fit and uncertainty of one parameter."""
@@ -44,6 +54,7 @@ class FitResult:
             "goodness_of_fit": self.goodness_of_fit,
             "converged": self.converged,
             "notes": list(self.notes),
+            "intervals": [asdict(one) for one in self.intervals],
             "model": dict(self.model),
         }
 
@@ -61,6 +72,7 @@ class FitResult:
             converged=data["converged"],
             model=data["model"],
             notes=tuple(data.get("notes", ())),
+            intervals=tuple(Interval(**one) for one in data.get("intervals", ())),
         )
 
 
@@ -72,6 +84,8 @@ class Significance:
     observed_z: float | None
     expected_p: float
     expected_z: float
+    calculator: str = "asymptotic"  # or "toys"
+    model: Mapping[str, Any] = field(default_factory=dict)  # digest, ...; number, seed of toys
 
 
 @dataclass(frozen=True)
@@ -117,3 +131,20 @@ class LimitResult:
                 tuple(tuple(curve) for curve in scan["expected"]),
             )
         return cls(**fields)
+
+
+@dataclass(frozen=True)
+class StatisticsResult:
+    """All that the statistics of a run found."""
+
+    fit: FitResult
+    limit: LimitResult | None  # None where not asked for, or where the fit failed
+    significance: Significance | None  # likewise
+    prefit: Prediction
+    postfit: Prediction
+    expected_only: bool  # the data in the fit are the nominal expectation
+    findings: tuple[Finding, ...] = ()  # of the audit of the templates
+    ranking: Ranking | None = None
+    scans: tuple[LikelihoodScan, ...] = ()
+    goodness: GoodnessOfFit | None = None  # where it was asked for with toys
+    validation: tuple[Prediction, ...] = ()  # of regions that are not fitted: before and after

@@ -46,15 +46,25 @@ class Source:
     channels: tuple[str, ...] | None = None  # None: all
     symmetrise: bool = False  # a missing side is the other one reflected about nominal
     sizes: Mapping[str, float] = field(default_factory=dict, hash=False)
-    # relative size by key of a nominal dataset; of a normalisation source only
+    # relative size by key of a nominal dataset, when up; of a normalisation source only
     size: float | None = None  # the size that all datasets of the processes share; else templates
     theory: TheoryRule | None = None  # of a source of theory weights
     keeps: tuple[str, ...] = ()  # nominal datasets whose yield its members keep, by key
+    downs: Mapping[str, float] = field(default_factory=dict, hash=False)
+    # likewise when down, of datasets for which it is another one
+    size_down: float | None = None  # when down, where that is another one than `size`
+    smooth: bool = False  # the fit smooths its templates
+    group: str = ""  # of its nuisance parameter; empty: by its kind
 
     @property
     def makes_templates(self) -> bool:
         """Whether the source has templates; else it moves whole processes by `size`."""
         return self.kind != "normalisation" or self.size is None
+
+    def factors(self, dataset: str) -> tuple[tuple[Direction, float], tuple[Direction, float]]:
+        """Factors of a normalisation source on the yield of a dataset, with their sides."""
+        up = self.sizes[dataset]
+        return ("up", 1.0 + up), ("down", 1.0 - self.downs.get(dataset, up))
 
     def acts_in(self, channel: str) -> bool:
         """Whether the source moves the templates of a channel."""

@@ -72,11 +72,19 @@ class Channel(Section):
     name: Name = Field(description="Unique name of the region")
     label: str = Field("", description="Title on plots; default the name and the kind")
     kind: Literal["signal", "control", "validation"] = Field(
-        "signal", description="Signal and control regions enter the fit; validation ones do not"
+        "signal",
+        description="Signal and control regions enter the fit; validation regions do not, and "
+        "are predicted with its result",
     )
     selection: Selection | None = Field(None, description="Default: all events of the baseline")
     observables: list[Observable] = Field(min_length=1, description="What is histogrammed")
     fit_observable: str = Field(description="Observable whose histogram enters the fit")
+    fit_binning: Binning | None = Field(
+        None,
+        description='Bins of the fit observable in the fit, as "low,high,nbins" or edges: its '
+        "edges are some of the observable's, and what is outside is under- and overflow; "
+        "default the observable's",
+    )
     cutflow_variations: Flag = Field(
         False, description="Count the cutflow of every variation, not only of nominal"
     )

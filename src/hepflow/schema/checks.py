@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from hepflow.errors import Problem
 from hepflow.schema import (
+    checks_audit,
+    checks_binning,
     checks_cuts,
     checks_datasets,
     checks_estimates,
+    checks_inference,
     checks_names,
     checks_parts,
+    checks_plotting,
     checks_samples,
     checks_sources,
 )
@@ -30,8 +34,10 @@ CHECKS: tuple[Check, ...] = (
     checks_names.same_in_all_years,
     checks_names.linked_sources,
     checks_names.fit_observables,
+    checks_binning.fit_binnings,
     checks_names.known_processes,
     checks_names.known_channels,
+    checks_plotting.known_parameters,
     checks_parts.selections_complete,
     checks_cuts.n_minus_1_sensible,
     checks_parts.ghosts_sensible,
@@ -42,6 +48,9 @@ CHECKS: tuple[Check, ...] = (
     checks_estimates.estimates_usable,
     checks_estimates.sources_of_estimates,
     checks_parts.norm_factors_sensible,
+    checks_audit.accepted_findings,
+    checks_inference.toys_sensible,
+    checks_inference.scans_sensible,
     checks_parts.executors_sensible,
     checks_parts.switches_sensible,
     checks_names.known_columns,  # last: that a field has no effect says more

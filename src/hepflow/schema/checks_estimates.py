@@ -231,7 +231,8 @@ def sources_of_estimates(tree: Tree) -> Problems:
         if one.get("correlation", "correlated") == "uncorrelated":
             message = f"{mine[0][1]!r} is estimated from all years together."
             yield Problem(f"{path}.correlation", message, "Leave it out.")
-        place, size = first.setdefault(str(one.get("name")), (path, one.get("size")))
-        if one.get("size") != size:
-            message = f"differs from {place}.size, but the estimate is of all years together."
-            yield Problem(f"{path}.size", message, "Give one size.")
+        place, other = first.setdefault(str(one.get("name")), (path, one))
+        for field in ("size", "size_down"):
+            if one.get(field) != other.get(field):
+                message = f"differs from {place}.{field}, but the estimate is of all years."
+                yield Problem(f"{path}.{field}", message, "Give one size.")

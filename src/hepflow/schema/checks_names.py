@@ -78,6 +78,16 @@ def _parameters(tree: Tree) -> Iterator[tuple[str, str | None, Any]]:
             yield f"estimates[{i}].transfer.name", None, name
 
 
+def parameters_of(tree: Tree) -> set[str]:
+    """Names of all parameters of the fit, those of single years included."""
+    names = {name for _, _, name in _parameters(tree) if isinstance(name, str)}
+    for _, year, one in _sources(tree):
+        if one.get("correlation") == "uncorrelated":
+            years = years_of(tree) if year is None else [year]
+            names |= {f"{one.get('name')}_{each}" for each in years}
+    return names
+
+
 def _sources(tree: Tree) -> Iterator[tuple[str, str | None, Mapping[str, Any]]]:
     """Path, year (None for all) and mapping of everything that makes a source."""
     for path, year, one in by_year(tree, "corrections"):
@@ -104,13 +114,14 @@ def _of_years(
 
 _ALIKE = (
     *("type", "channels", "symmetrise", "correlation"),
-    *("members", "combine", "normalisation_only"),
+    *("members", "combine", "normalisation_only", "smooth", "group"),
 )
-_ALIKE_SOURCE = ("symmetrise", "correlation", "varies_with")
+_ALIKE_SOURCE = ("symmetrise", "correlation", "varies_with", "smooth", "group")
 _UNSAID = {
     "symmetrise": False,
     "correlation": "correlated",
     "normalisation_only": False,
+    "smooth": False,
 }  # what a field says by default
 
 
@@ -235,7 +246,10 @@ def _channel_names(tree: Tree) -> Iterator[tuple[str, str]]:
             yield f"general.blind[{i}]", one
         elif isinstance(one, Mapping) and isinstance(one.get("channel"), str):
             yield f"general.blind[{i}].channel", one["channel"]
-    for path, _, one in by_year(tree, "systematics"):
+    rows = [(path, one) for path, _, one in by_year(tree, "systematics")]
+    factors = entries(tree, "statistics", "norm_factors")
+    rows += [(f"statistics.norm_factors[{i}]", one) for i, one in factors]
+    for path, one in rows:
         for j, name in texts(one.get("channels")):
             yield f"{path}.channels[{j}]", name
 

@@ -91,13 +91,27 @@ def norm_factors_sensible(tree: Tree) -> Problems:
             within = f"from {bounds[0]} to {bounds[1]} (its bounds)"
             message = f"expected a value {within}, but got {nominal}."
             yield Problem(f"statistics.norm_factors[{i}].nominal", message)
+        yield from _in_the_fit(one, f"statistics.norm_factors[{i}]", tree)
     statistics = section(tree, "statistics")
     poi = statistics.get("poi")
     names = [str(one.get("name")) for _, one in rows]
+    for i, one in rows:
+        if one.get("fixed") is True and one.get("name") == (poi or names[0]):
+            message = "the parameter of interest cannot be fixed."
+            yield Problem(f"statistics.norm_factors[{i}].fixed", message, "Fix another one.")
     # Without norm factors that is what is missing, unless there is a model of the user's own.
     if isinstance(poi, str) and names and poi not in names:
         hint = did_you_mean(poi, names)
         yield Problem("statistics.poi", f"{poi!r} is not a norm factor.", hint)
+
+
+def _in_the_fit(one: Mapping[str, Any], where: str, tree: Tree) -> Problems:
+    """A norm factor acts in a region that enters the fit."""
+    kinds = {str(c.get("name")): c.get("kind", "signal") for _, c in entries(tree, "channels")}
+    found = [kinds[name] for _, name in texts(one.get("channels")) if name in kinds]
+    if found and all(kind == "validation" for kind in found):
+        message = "all of these are validation regions, which do not enter the fit."
+        yield Problem(f"{where}.channels", message, "Name a signal or control region.")
 
 
 def _between(value: Any, bounds: Any) -> bool | None:

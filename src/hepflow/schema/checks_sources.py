@@ -64,7 +64,9 @@ def corrections_complete(tree: Tree) -> Problems:
             yield from no_effect(one, where, {**_FROM_FILE, "smearing": None}, word)
         own = "without `up_and_down_idx`, which makes a source of the same name"
         if not given(one.get("up_and_down_idx")):
-            yield from no_effect(one, where, {"correlation": "correlated"}, own)
+            yield from no_effect(one, where, {"correlation": "correlated", "smooth": False}, own)
+            if not entries(one, "uncertainty_sources"):
+                yield from no_effect(one, where, {"group": None}, "without a source")
         for j, source in entries(one, "uncertainty_sources"):
             yield from _source(source, f"{where}.uncertainty_sources[{j}]", word, from_file)
 
@@ -96,7 +98,8 @@ def _source(source: Mapping[str, Any], path: str, word: str, from_file: bool) ->
         yield from no_effect(source, path, {"symmetrise": False}, why)
     if given(source.get("varies_with")):
         why = "beside `varies_with`: the source is no nuisance of its own"
-        yield from no_effect(source, path, {"correlation": "correlated", "symmetrise": False}, why)
+        unused = {"correlation": "correlated", "symmetrise": False, "smooth": False, "group": None}
+        yield from no_effect(source, path, unused, why)
 
 
 def _nominal_named(one: Mapping[str, Any], where: str) -> Problems:
@@ -201,12 +204,13 @@ def systematics_complete(tree: Tree) -> Problems:
     }
     plain = {**_FUNCTIONS, **_ONLY_OBJECT, "use": None, "transform": None}
     alone: Mapping[str, Any] = {"processes": None, "correlation": "correlated"}
+    sizes = dict.fromkeys(("size", "size_down"))
     unused: dict[Any, Mapping[str, Any]] = {
-        "normalisation": {**plain, **_ONLY_THEORY, "symmetrise": False},
-        "event": {**_ONLY_OBJECT, **_ONLY_THEORY, "size": None},
-        "object": {**_ONLY_THEORY, "size": None},
-        "sample": {**plain, **_ONLY_THEORY, **alone, "size": None},
-        "theory": {**plain, "symmetrise": False, "size": None},
+        "normalisation": {**plain, **_ONLY_THEORY, "symmetrise": False, "smooth": False},
+        "event": {**_ONLY_OBJECT, **_ONLY_THEORY, **sizes},
+        "object": {**_ONLY_THEORY, **sizes},
+        "sample": {**plain, **_ONLY_THEORY, **alone, **sizes},
+        "theory": {**plain, **sizes, "symmetrise": False},
     }
     for where, _, one in by_year(tree, "systematics"):
         kind = one.get("type")
@@ -217,8 +221,19 @@ def systematics_complete(tree: Tree) -> Problems:
             yield from _target_column(one, where)
         if kind == "theory":
             yield from _members(one, where)
+        if kind == "normalisation":
+            yield from _sizes(one, where)
         if given(one.get("up_function")) and given(one.get("down_function")):
             yield from no_effect(one, where, {"symmetrise": False}, f"for two sides: {_ONE_SIDE}")
+
+
+def _sizes(one: Mapping[str, Any], where: str) -> Problems:
+    """A yield stays positive when the source is down."""
+    size = one.get("size")
+    if isinstance(size, (int, float)) and size >= 1 and not given(one.get("size_down")):
+        message = f"expected a number below 1 without `size_down`, but got {size}."
+        hint = "The yield would not be positive when down; a log-normal has 1 - 1/(1 + size) there."
+        yield Problem(f"{where}.size", message, hint)
 
 
 def _members(one: Mapping[str, Any], where: str) -> Problems:
@@ -237,6 +252,8 @@ def _members(one: Mapping[str, Any], where: str) -> Problems:
         yield Problem(f"{where}.combine", message, "Give 'hessian' or 'replicas'.")
     if members not in _WITH_ID:
         yield from no_effect(one, where, {"lhapdf_id": None}, "for members without PDFs")
+    if one.get("normalisation_only") is True:
+        yield from no_effect(one, where, {"smooth": False}, "with normalisation_only: it is flat")
     if one.get("normalisation_only") is True and one.get("keep_yield") is True:
         message = "with normalisation_only nothing would be left of the source."
         yield Problem(f"{where}.keep_yield", message, "Remove one of them.")

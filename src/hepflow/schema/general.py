@@ -78,6 +78,7 @@ class General(Section):
     run_plots_only: Flag = Field(
         False, description="Draw what an earlier run stored, and do nothing else"
     )
+    report: Flag = Field(True, description="Make report/index.html, one page about the whole run")
     read_from_cache: Flag = Field(True, description="Reuse what was made with the same key")
     lumi_table: PathText | None = Field(
         None,

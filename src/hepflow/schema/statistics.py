@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr
 
+from hepflow.schema.audit import Audit
 from hepflow.schema.base import Section
-from hepflow.schema.fields import Bounds, Flag, Name, Number, PathText, Text, Whole
+from hepflow.schema.fields import Bounds, Flag, Name, Number, PathText, Text, Whole, as_list
+
+Parameters = Annotated[list[Text], BeforeValidator(as_list)]
 
 
 class NormFactor(Section):
@@ -18,6 +21,10 @@ class NormFactor(Section):
     processes: list[Text] = Field(min_length=1, description="Processes it multiplies")
     nominal: Number = Field(1.0, description="Start of the fit and value in Asimov data")
     bounds: Bounds = Field((0.0, 10.0), description="Range of the parameter")
+    channels: Annotated[list[Text], Field(min_length=1)] | None = Field(
+        None, description="Channels in which it acts; default all"
+    )
+    fixed: Flag = Field(False, description="Stays at `nominal` in every fit")
 
 
 class Statistics(Section):
@@ -41,11 +48,49 @@ class Statistics(Section):
     mc_stat_threshold: Number = Field(
         0.0, ge=0, lt=1, description="Relative uncertainty below which a bin has none"
     )
+    min_expectation: Number = Field(
+        0.0,
+        ge=0,
+        description="Least background expected in a bin of the fit [events]: neighbouring bins "
+        "are merged, from the last one down, until they reach it. Data of the region are not "
+        "looked at",
+    )
     confidence_level: Number = Field(0.95, gt=0.5, lt=1, description="Of the upper limit")
     limit: Flag = Field(True, description="Upper limit on the parameter of interest")
     significance: Flag = Field(True, description="Discovery significance")
     scan_points: Whole = Field(21, ge=5, le=401, description="Points of the drawn CLs scan")
-    optimizer: Literal["minuit", "scipy"] = Field("minuit", description="pyhf optimiser")
+    audit: Audit = Field(default_factory=Audit, description="Audit of the templates")
+    backend: Literal["hepflow", "pyhf"] = Field(
+        "hepflow",
+        description="Who computes the likelihood: pyhf with numpy is the reference, and slow",
+    )
+    optimizer: Literal["newton", "minuit", "scipy"] = Field(
+        "newton",
+        description="Minimiser: Newton's method for many fits at once, with Minuit where it fails "
+        "and for the backend pyhf; Minuit; or L-BFGS-B of scipy",
+    )
+    calculator: Literal["asymptotic", "toys"] = Field(
+        "asymptotic",
+        description="Distribution of the test statistics of limit and significance: formulae for "
+        "many events, or pseudo-experiments",
+    )
+    toys: Whole = Field(
+        2000, ge=100, le=1_000_000, description="Pseudo-experiments of each hypothesis"
+    )
+    seed: Whole = Field(1, ge=0, description="Of the pseudo-experiments' random numbers")
+    minos: Parameters = Field(
+        default_factory=list,
+        description="Parameters whose intervals are read off the profiled likelihood; "
+        "`poi` is that of interest",
+    )
+    ranking: Flag = Field(True, description="Impacts of all parameters on that of interest")
+    scans: list[Annotated[Parameters, Field(min_length=1, max_length=2)]] = Field(
+        default_factory=list,
+        description="Scans of the likelihood in one or two parameters; `poi` is that of interest",
+    )
+    goodness_of_fit: Literal["asymptotic", "toys"] = Field(
+        "asymptotic", description="Distribution of the goodness of fit, likewise"
+    )
 
     _general: Any = PrivateAttr(None)  # that section, where this is part of a configuration
 

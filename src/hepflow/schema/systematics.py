@@ -26,6 +26,10 @@ Processes = Annotated[list[Text], Field(min_length=1)]
 Correlation = Literal["correlated", "uncorrelated"]
 NamedMembers = Literal["scale", "pdf", "pdf_alpha_s", "alpha_s", "isr", "fsr"]
 Positions = Annotated[list[Annotated[Whole, Field(ge=0)]], Field(min_length=1)]
+_SMOOTH = (
+    "In the fit, the ratio of varied to nominal is smoothed over the bins (353QH, twice); the "
+    "yield of the variation is kept"
+)
 SYSTEMATIC = "systematic"  # in `args`: where the name of nominal, up or down goes
 
 
@@ -64,6 +68,10 @@ class UncertaintySource(Section):
     )
     correlation: Correlation = Field(
         "correlated", description="Between years; uncorrelated: one nuisance a year"
+    )
+    smooth: Flag = Field(False, description=_SMOOTH)
+    group: Text | None = Field(
+        None, description="Group of its nuisance in rankings; default that of the correction"
     )
 
 
@@ -133,6 +141,12 @@ class Correction(Section):
         description="Of the source of the same name between years; uncorrelated: one nuisance "
         "a year",
     )
+    smooth: Flag = Field(False, description=f"{_SMOOTH}. Of the source of the same name")
+    group: Text | None = Field(
+        None,
+        description="Group of the nuisances of its sources in rankings; default by its type: "
+        "weight corrections, object corrections",
+    )
     nominal_function: Function | None = Field(None, description="Value without a file")
     uncertainty_sources: list[UncertaintySource] = Field(
         default_factory=list, description="Several sources, each with up and down"
@@ -191,8 +205,16 @@ class Systematic(Section):
     symmetrise: Flag = Field(
         False, description="A side that is not given is the other one reflected about nominal"
     )
-    size: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
-        None, description="Relative uncertainty of a normalisation source (0.025 is 2.5 %)"
+    size: Annotated[Number, Field(gt=0)] | None = Field(
+        None,
+        description="Relative uncertainty of a normalisation source (0.025 is 2.5 %), when up: "
+        "the yield is multiplied by 1 + size. Beyond one standard deviation the factor goes on as "
+        "a power, as that of a log-normal does",
+    )
+    size_down: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="The same when down, where the yield is multiplied by 1 - size_down; default "
+        "`size`. A log-normal of factor k has size k - 1 and size_down 1 - 1/k",
     )
     processes: Processes | None = Field(
         None, description="Processes it applies to; default all simulated ones"
@@ -233,6 +255,12 @@ class Systematic(Section):
         None,
         description="Theory: members keep the inclusive yield of nominal. Default: of processes "
         "that a normalisation source names",
+    )
+    smooth: Flag = Field(False, description=_SMOOTH)
+    group: Text | None = Field(
+        None,
+        description="Group of its nuisance in rankings; default by its type: weight corrections, "
+        "object corrections, normalisations, alternative samples, theory",
     )
 
 

@@ -12,8 +12,14 @@ import yaml
 
 from hepflow.errors import StorageError, WorkspaceError
 from hepflow.records.histograms import HistogramSet
+from hepflow.statistics.cabinetry_sources import (
+    in_regions,
+    normalisation_entries,
+    shape_entries,
+)
 from hepflow.statistics.estimated import transfer_entries
-from hepflow.statistics.spec import FitChannel, ShapeSpec, StatisticsSpec
+from hepflow.statistics.spec import FitChannel, StatisticsSpec
+from hepflow.statistics.templates import fit_templates
 from hepflow.storage import atomic_write, read_yaml
 
 _log = logging.getLogger(__name__)
@@ -24,7 +30,6 @@ _EXPLANATION = """\
 # It is written again by each run. To use one of your own, remove the first line, or put a file
 # elsewhere and name it in statistics.cabinetry_config: such files are used and never changed.
 """
-_DIRECTIONS = (("Up", "up"), ("Down", "down"))
 
 
 def config_path(spec: StatisticsSpec, statistics_dir: str | Path) -> Path:
@@ -142,18 +147,29 @@ def generate(
 ) -> dict[str, Any]:
     """Content of the cabinetry configuration.
 
+    Parameters
+    ----------
+    histograms : HistogramSet
+        As filled.
+    spec : StatisticsSpec
+    histogram_file : str or Path
+        ROOT file with the templates of the fit.
+    histogram_folder : str or Path
+        Where cabinetry may put its own files.
+
     Raises
     ------
     WorkspaceError
         A histogram or a variation is missing, or a norm factor has nothing to act on. A source
         whose alternative samples were dropped is left out instead, with a warning.
     """
+    histograms = fit_templates(histograms, spec)
     regions_of = {process: _regions_with(histograms, spec, process) for process in spec.processes}
     used = tuple(process for process, regions in regions_of.items() if regions)
     for process in sorted(set(spec.processes) - set(used)):
         _log.warning("process %s has no events in any region of the fit and is left out", process)
     file = os.fspath(histogram_file)
-    content = {
+    content: dict[str, Any] = {
         "General": {
             "Measurement": spec.measurement,
             "POI": spec.poi,
@@ -161,14 +177,20 @@ def generate(
             "HistogramFolder": os.fspath(histogram_folder),
             "VariationPath": "",
         },
-        "Regions": [_region(channel) for channel in spec.channels],
+        "Regions": [
+            _region(channel, histograms.axes[channel.name, channel.observable].edges)
+            for channel in spec.channels
+        ],
         "Samples": [_data(spec), *(_sample(spec, p, regions_of[p]) for p in used)],
-        "NormFactors": _norm_factors(spec, used),
+        "NormFactors": _norm_factors(spec, regions_of),
     }
+    fixed = [{"Name": o.name, "Value": o.nominal} for o in spec.norm_factors if o.fixed]
+    if fixed:
+        content["General"]["Fixed"] = fixed
     systematics = [
-        *_normalisations(spec, used),
+        *normalisation_entries(spec, used),
         *transfer_entries(histograms, spec, used),
-        *_shapes(histograms, spec, used),
+        *shape_entries(histograms, spec, used),
     ]
     return {**content, "Systematics": systematics} if systematics else content
 
@@ -183,19 +205,17 @@ def _regions_with(histograms: HistogramSet, spec: StatisticsSpec, process: str) 
                 f"no histogram of {channel.observable!r} in channel {channel.name!r}. "
                 "Fill the histograms again with this configuration."
             )
-        if key in histograms.blocks:
-            template = histograms.blocks[key].template()
-            if (template.folded() if spec.fold_overflow else template).values.any():
-                found.append(channel.name)
+        if key in histograms.blocks and histograms.blocks[key].template().values.any():
+            found.append(channel.name)
     return found
 
 
-def _region(channel: FitChannel) -> dict[str, Any]:
+def _region(channel: FitChannel, edges: Iterable[float]) -> dict[str, Any]:
     return {
         "Name": channel.name,
         "RegionPath": f"{channel.name}__{channel.observable}",
         "Variable": channel.axis_label,
-        "Binning": list(channel.edges),
+        "Binning": list(edges),
     }
 
 
@@ -219,18 +239,18 @@ def _sample(spec: StatisticsSpec, process: str, regions: list[str]) -> dict[str,
     return sample
 
 
-def _among(processes: Iterable[str], used: tuple[str, ...]) -> list[str]:
-    return [process for process in processes if process in used]
-
-
-def _norm_factors(spec: StatisticsSpec, used: tuple[str, ...]) -> list[dict[str, Any]]:
+def _norm_factors(
+    spec: StatisticsSpec, regions_of: Mapping[str, list[str]]
+) -> list[dict[str, Any]]:
     factors = []
     for one in spec.norm_factors:
-        samples = _among(one.processes, used)
+        limited = in_regions(one.channels, spec)
+        wanted = limited.get("Regions", [channel.name for channel in spec.channels])
+        samples = [p for p in one.processes if not set(regions_of[p]).isdisjoint(wanted)]
         if not samples and one.name == spec.poi:
             raise WorkspaceError(
                 f"the parameter of interest {one.name!r} acts on no events: "
-                f"{', '.join(one.processes)} is empty in every region of the fit."
+                f"{', '.join(one.processes)} is empty in every region of the fit where it acts."
             )
         if not samples:
             _log.warning("norm factor %s acts on no events and is left out", one.name)
@@ -239,93 +259,9 @@ def _norm_factors(spec: StatisticsSpec, used: tuple[str, ...]) -> list[dict[str,
             {
                 "Name": one.name,
                 "Samples": samples,
+                **limited,
                 "Nominal": one.nominal,
                 "Bounds": list(one.bounds),
             }
         )
     return factors
-
-
-def _normalisations(spec: StatisticsSpec, used: tuple[str, ...]) -> list[dict[str, Any]]:
-    return [
-        {
-            "Name": one.name,
-            "Type": "Normalization",
-            "Up": {"Normalization": one.size},
-            "Down": {"Normalization": -one.size},
-            "Samples": samples,
-            **_in_regions(one.channels, spec),
-        }
-        for one in spec.normalisations
-        if (samples := _among(one.processes, used)) and _acts(one.channels, spec)
-    ]
-
-
-def _acts(channels: tuple[str, ...] | None, spec: StatisticsSpec) -> bool:
-    """Whether a source moves a region of the fit."""
-    return channels is None or any(one.name in channels for one in spec.channels)
-
-
-def _in_regions(channels: tuple[str, ...] | None, spec: StatisticsSpec) -> dict[str, list[str]]:
-    """Regions that a source is limited to."""
-    if channels is None:
-        return {}
-    return {"Regions": [one.name for one in spec.channels if one.name in channels]}
-
-
-def _shapes(
-    histograms: HistogramSet, spec: StatisticsSpec, used: tuple[str, ...]
-) -> list[dict[str, Any]]:
-    found = []
-    for shape in spec.shapes:
-        samples = _among(shape.processes, used) if _acts(shape.channels, spec) else []
-        present = _variations(histograms, spec, samples)
-        sides = {
-            side: f"{shape.name}_{direction}"
-            for side, direction in _DIRECTIONS
-            if f"{shape.name}_{direction}" in present
-        }
-        if samples and not sides:
-            if shape.theory in histograms.ledger.without_theory():
-                _log.warning("source %s is left out of the fit: no event has weights", shape.name)
-                continue
-            if not shape.left_out(samples, histograms.ledger.dropped()):
-                _missing(shape, present)
-            _log.warning(
-                "source %s is left out of the fit: its alternative samples, or what they replace, "
-                "were left out (execution.on_missing)",
-                shape.name,
-            )
-            continue
-        if samples:
-            found.append(
-                {
-                    "Name": shape.name,
-                    "Type": "NormPlusShape",
-                    # a side that was not filled reads as nominal
-                    **{
-                        side: {"VariationPath": f"__{sides[side]}" if side in sides else ""}
-                        for side, _ in _DIRECTIONS
-                    },
-                    "Samples": samples,
-                    **_in_regions(shape.channels, spec),
-                }
-            )
-    return found
-
-
-def _missing(shape: ShapeSpec, present: Iterable[str]) -> None:
-    filled = ", ".join(sorted(set(present) - {"nominal"})) or "none"
-    raise WorkspaceError(
-        f"the source {shape.name!r} is configured, but the histograms of "
-        f"{', '.join(shape.processes)} hold neither {shape.name}_up nor {shape.name}_down "
-        f"(filled: {filled}). Fill the histograms again with this configuration."
-    )
-
-
-def _variations(
-    histograms: HistogramSet, spec: StatisticsSpec, processes: Iterable[str]
-) -> set[str]:
-    keys = [(c.name, c.observable, p) for c in spec.channels for p in processes]
-    blocks: Mapping[Any, Any] = histograms.blocks
-    return {name for key in keys if key in blocks for name in blocks[key].variations}

@@ -49,7 +49,7 @@ def from_cabinetry(results: Any, poi: str, *, model: dict[str, Any] | None = Non
 
 
 def run_fit(
-    model: Any, data: list[float], *, optimizer: Optimizer = "minuit"
+    model: Any, data: list[float], *, optimizer: Optimizer = "newton"
 ) -> tuple[list[float], Any, Any, Any]:
     """Fit, in the form that cabinetry's ``visualize.data_mc`` and ``visualize.pulls`` take.
 
@@ -58,7 +58,7 @@ def run_fit(
     model : pyhf.Model
     data : list of float
         With auxiliary data.
-    optimizer : {"minuit", "scipy"}
+    optimizer : {"newton", "minuit", "scipy"}
 
     Returns
     -------

@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.records.results import Significance
-from hepflow.statistics.fitting import as_likelihood
+from hepflow.statistics.fitting import as_likelihood, model_info
 from hepflow.statistics.likelihood import Likelihood
 from hepflow.statistics.minimise import Optimizer
+from hepflow.statistics.normal import cdf
 from hepflow.statistics.profile import Profile
 
 Floats = NDArray[np.float64]
+NEAR_TOP = 0.99  # fraction of the range from which the free fit may want a wider one
+WIDEN, WIDER = 10.0, 15  # how much wider the range is made at a time, and how often at most
 
 
 def significance(
@@ -24,7 +27,7 @@ def significance(
     *,
     expected_only: bool = False,
     signal_strength: float = 1.0,
-    optimizer: Optimizer = "minuit",
+    optimizer: Optimizer = "newton",
 ) -> Significance:
     """P-value of the background-only hypothesis and its standard deviations.
 
@@ -38,7 +41,7 @@ def significance(
         parameter of interest at `signal_strength`.
     signal_strength : float
         Signal in the Asimov data of the expected values.
-    optimizer : {"minuit", "scipy"}
+    optimizer : {"newton", "minuit", "scipy"}
 
     Returns
     -------
@@ -51,8 +54,6 @@ def significance(
     FitError
         A fit failed from every start.
     """
-    from scipy.special import ndtr
-
     likelihood = as_likelihood(model)
     use = None if expected_only or data is None else likelihood.checked(data)
     signal = likelihood.nominal()
@@ -65,10 +66,11 @@ def significance(
     asimov = likelihood.expected_data(signal)
     expected_z = _root_q0(likelihood, Profile(likelihood, asimov, optimizer, start=signal))
     return Significance(
-        observed_p=None if observed_z is None else float(ndtr(-observed_z)),
+        observed_p=None if observed_z is None else cdf(-observed_z),
         observed_z=observed_z,
-        expected_p=float(ndtr(-expected_z)),
+        expected_p=cdf(-expected_z),
         expected_z=expected_z,
+        model=model_info(likelihood, optimizer),
     )
 
 
@@ -77,4 +79,9 @@ def _root_q0(likelihood: Likelihood, profile: Profile) -> float:
     background = profile.at(0.0)
     high = max(float(likelihood.bounds[likelihood.poi, 1]), 1.0)
     free = profile.free(0.0, high)
+    for _ in range(WIDER):
+        if free.parameters[likelihood.poi] < NEAR_TOP * high:
+            break
+        high *= WIDEN  # the range of the model must not hide a part of the excess
+        free = profile.free(0.0, high)
     return math.sqrt(max(background.value - free.value, 0.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hepflow.errors import FitError
 from hepflow.records.results import FitResult
+from hepflow.statistics.goodness import asymptotic
 from hepflow.statistics.likelihood import Likelihood
 from hepflow.statistics.minimise import (
     Curvature,
@@ -22,13 +23,15 @@ from hepflow.statistics.minimise import (
     minimise,
     polish,
 )
+from hepflow.statistics.several import minimise_widely
 
 Floats = NDArray[np.float64]
+_NO_EVENT = 1e-9  # expected events
 _NEAR = 1e-4  # in twice the negative log-likelihood: a hundredth of a standard deviation
 
 
 def fit(
-    model: Any, data: Sequence[float] | Floats, *, optimizer: Optimizer = "minuit"
+    model: Any, data: Sequence[float] | Floats, *, optimizer: Optimizer = "newton"
 ) -> FitResult:
     """Fit all free parameters of a model to data.
 
@@ -37,7 +40,7 @@ def fit(
     model : pyhf.Model or Likelihood
     data : sequence of float
         Observed events of all bins, then auxiliary data, as ``workspace.data(model)`` gives.
-    optimizer : {"minuit", "scipy"}
+    optimizer : {"newton", "minuit", "scipy"}
 
     Returns
     -------
@@ -58,7 +61,7 @@ def fit(
     found, bent = _settled(task)
     problems, remarks = _judge(task, found, bent)
     return FitResult(
-        poi=likelihood.labels[likelihood.poi],
+        poi=likelihood.labels[likelihood.poi] if likelihood.has_poi else "",
         labels=likelihood.labels,
         bestfit=found.parameters,
         uncertainty=bent.uncertainty,
@@ -73,7 +76,7 @@ def fit(
 
 def _settled(task: Task) -> tuple[Minimum, Curvature]:
     """Minimum at which the exact gradient vanishes; a minimiser's own word is not enough."""
-    found = minimise(task)
+    found = minimise_widely(task)
     for strategy in (1, 2):
         bent = curvature(task, found.parameters)
         found = polish(task, found, bent)
@@ -90,23 +93,28 @@ def as_likelihood(model: Any) -> Likelihood:
 
 def model_info(likelihood: Likelihood, optimizer: str) -> dict[str, Any]:
     """What a result depends on, for its ``model`` entry."""
-    import pyhf
-
     free = likelihood.constrained & ~likelihood.fixed
-    poi = likelihood.bounds[likelihood.poi]
-    return {
+    info: dict[str, Any] = {
         "digest": likelihood.digest(),
         "background_uncertainty": "constrained parameters, profiled" if free.any() else "none",
-        "backend": f"pyhf {pyhf.__version__}, numpy",
-        "optimizer": optimizer,
-        "poi_bounds": [float(poi[0]), float(poi[1])],
+        "backend": likelihood.backend,
+        "optimizer": optimizer if likelihood.differentiable else _without_slopes(optimizer),
         "free_parameters": int((~likelihood.fixed).sum()),
     }
+    if likelihood.has_poi:
+        info["poi_bounds"] = [float(one) for one in likelihood.bounds[likelihood.poi]]
+    return info
+
+
+def _without_slopes(optimizer: str) -> str:
+    """Newton's method needs exact derivatives; Minuit takes its place."""
+    return "minuit" if optimizer == "newton" else optimizer
 
 
 def _judge(task: Task, found: Minimum, bent: Curvature) -> tuple[list[str], list[str]]:
     """What makes the result unusable, and what a reader must know."""
-    poi, labels = task.likelihood.poi, task.likelihood.labels
+    labels = task.likelihood.labels
+    poi = task.likelihood.poi if task.likelihood.has_poi else None
     problems, remarks = [], []
     if not found.valid:
         problems.append("the minimiser did not converge")
@@ -115,6 +123,7 @@ def _judge(task: Task, found: Minimum, bent: Curvature) -> tuple[list[str], list
     if not bent.positive_definite:
         names = ", ".join(bent.flat)
         problems.append(f"the covariance is not positive definite; the data do not fix {names}")
+    problems.extend(_impossible(task, found))
     for index in np.flatnonzero(task.at_bound(found.parameters)):
         value, (low, _) = found.parameters[index], task.bounds[index]
         message = f"{labels[index]} is at its bound {value:g}"
@@ -123,6 +132,16 @@ def _judge(task: Task, found: Minimum, bent: Curvature) -> tuple[list[str], list
         else:
             problems.append(message)
     return problems, remarks
+
+
+def _impossible(task: Task, found: Minimum) -> Iterator[str]:
+    """Bins with data but without expectation: whatever is said there comes from rounding."""
+    counts = task.data[: task.likelihood.yields.n_bins]
+    empty = (task.likelihood.yields.bins(found.parameters) < _NO_EVENT) & (counts > 0)
+    for name, bins in task.likelihood.channels.items():
+        for index in np.flatnonzero(empty[bins]):
+            observed = counts[bins][index]
+            yield f"{name} expects no event in bin {index}, where {observed:g} are observed"
 
 
 def require_good(result: FitResult) -> FitResult:
@@ -158,12 +177,4 @@ def goodness_of_fit(model: Any, data: Sequence[float] | Floats, twice_nll: float
     float or None
         None where there are not more bins than unconstrained free parameters.
     """
-    from scipy.special import chdtrc  # what scipy.stats takes, which is slow to import
-
-    likelihood = as_likelihood(model)
-    unconstrained = int((~likelihood.fixed & ~likelihood.constrained).sum())
-    degrees = likelihood.yields.n_bins - unconstrained
-    if degrees <= 0:
-        return None
-    excess = twice_nll - likelihood.saturated(likelihood.checked(data))
-    return float(chdtrc(degrees, max(excess, 0.0)))
+    return asymptotic(as_likelihood(model), data, twice_nll).p_value

@@ -1,15 +1,10 @@
-"""Upper limits with CLs from the asymptotic distribution of the test statistic qtilde.
-
-Formulae: Cowan, Cranmer, Gross, Vitells, Eur. Phys. J. C 71 (2011) 1554 [arXiv:1007.1727];
-CLs: Read, J. Phys. G 28 (2002) 2693.
-"""
+"""Upper limits with CLs, by root finding; each is verified."""
 
 from __future__ import annotations
 
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,156 +12,18 @@ from numpy.typing import NDArray
 
 from hepflow.errors import FitError, LimitError
 from hepflow.records.results import LimitResult, LimitScan
+from hepflow.statistics.cls import BANDS, Cls
 from hepflow.statistics.fitting import as_likelihood, model_info
-from hepflow.statistics.likelihood import Likelihood
-from hepflow.statistics.minimise import Minimum, Optimizer, Task, curvature
-from hepflow.statistics.profile import Profile, missed
+from hepflow.statistics.minimise import Optimizer
+from hepflow.statistics.normal import cdf, quantile
+from hepflow.statistics.roots import root
 
 Floats = NDArray[np.float64]
-Five = tuple[float, float, float, float, float]
-BANDS = (-2, -1, 0, 1, 2)  # standard deviations of the background-only expectation
 LIMIT_PRECISION = 1e-5  # relative, of the limit
 CLS_TOLERANCE = 1e-4  # absolute, of CLs at the limit, when it is evaluated afresh
 _STEPS = 60  # doublings of the bracket before giving up
-_NEAR_TOP = 0.99  # fraction of the range from which the free fit may want a wider one
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ClsPoint:
-    """CLs of one value of the parameter of interest."""
-
-    observed: float | None  # None without observed data
-    expected: Five  # -2 to +2 sigma
-
-
-class Cls:
-    """CLs as a function of the parameter of interest (POI).
-
-    The free fit to data, the background-only fit and the Asimov data are made once; each
-    further value of the POI costs one fit to data and one to the Asimov data.
-
-    Parameters
-    ----------
-    likelihood : Likelihood
-    data : array, shape (n_data,), or None
-        None: nothing but the model is used (expected values a priori); otherwise the Asimov
-        data come from the background-only fit to the data (a posteriori).
-    optimizer : {"minuit", "scipy"}
-    """
-
-    def __init__(
-        self, likelihood: Likelihood, data: Floats | None, optimizer: Optimizer = "minuit"
-    ) -> None:
-        self.likelihood = likelihood
-        self._observed: Profile | None = None
-        background = likelihood.nominal()
-        background[likelihood.poi] = 0.0
-        if data is not None:
-            self._observed = Profile(likelihood, data, optimizer)
-            background = self._observed.at(0.0).parameters
-        asimov = likelihood.expected_data(background)
-        self._asimov_task = Task.free(likelihood, asimov, optimizer)
-        self._asimov = Profile(likelihood, asimov, optimizer, start=background)
-        # Asimov data are fitted best by the parameters that made them: no fit needed
-        self._asimov_value = likelihood.twice_nll(background, asimov)
-        self._background = background
-        self._best: Minimum | None = None  # free fit to the observed data
-        self._top = 0.0  # upper end of the POI in that fit
-
-    def sqrt_q_asimov(self, mu: float) -> float:
-        """Root of the test statistic on Asimov data without signal."""
-        if mu == 0.0:
-            return 0.0
-        return math.sqrt(max(self._asimov.at(mu).value - self._asimov_value, 0.0))
-
-    def q_observed(self, mu: float) -> float:
-        """Test statistic qtilde on the observed data (eq. 16 of arXiv:1007.1727)."""
-        profile = self._profile()
-        fixed, free = profile.at(mu), self._free(mu)
-        if missed(free, fixed):
-            self._best = None
-            free = self._free(mu)
-        if free.parameters[self.likelihood.poi] >= mu:
-            return 0.0
-        return max(fixed.value - free.value, 0.0)
-
-    def point(self, mu: float) -> ClsPoint:
-        """CLs at `mu`, observed and expected."""
-        expected: Any = tuple(self.expected(mu, band) for band in BANDS)
-        return ClsPoint(None if self._observed is None else self.observed(mu), expected)
-
-    def expected(self, mu: float, band: int) -> float:
-        """CLs at `mu` that is expected without signal, `band` standard deviations off."""
-        return _cls(-band, self.sqrt_q_asimov(mu))
-
-    def observed(self, mu: float) -> float:
-        """CLs of the observed data at `mu`."""
-        root_asimov = self.sqrt_q_asimov(mu)
-        if root_asimov == 0.0:
-            return 1.0
-        q = self.q_observed(mu)
-        root = math.sqrt(q)
-        if root <= root_asimov:
-            return _cls(root - root_asimov, root_asimov)
-        return _cls((q - root_asimov**2) / (2 * root_asimov), root_asimov)
-
-    def afresh(self, mu: float, *, data: bool) -> None:
-        """Repeat the fits at `mu` from the model's own start and keep what is lower.
-
-        Expected values need the fit to the Asimov data, observed ones that to `data` as well.
-        """
-        self._asimov.afresh(mu)
-        if data:
-            self._profile().afresh(mu)
-
-    def forget(self, keep: float) -> None:
-        """Drop the evaluations but that at `keep`, which later ones start from."""
-        for profile in (self._asimov, self._observed):
-            if profile is not None:
-                profile.forget(keep)
-
-    def width(self) -> float:
-        """Standard deviation of the POI without signal: the scale of the search.
-
-        Raises
-        ------
-        LimitError
-            The likelihood does not depend on the POI.
-        """
-        poi = self.likelihood.poi
-        bent = curvature(self._asimov_task, self._background)
-        width = float(bent.uncertainty[poi])
-        name = self.likelihood.labels[poi]
-        if not width > 0:
-            raise LimitError(
-                f"the likelihood does not depend on {name}: no limit exists. "
-                "Look whether the signal has events in the regions of the fit."
-            )
-        return width
-
-    def _profile(self) -> Profile:
-        if self._observed is None:
-            raise LimitError("observed values were asked for, but no observed data were given.")
-        return self._observed
-
-    def _free(self, mu: float) -> Minimum:
-        """Free fit with the POI not below zero; its upper bound must not matter."""
-        poi = self.likelihood.poi
-        high = max(float(self.likelihood.bounds[poi, 1]), 2 * mu)
-        best = self._best
-        if best is None or (high > self._top and best.parameters[poi] > _NEAR_TOP * self._top):
-            best = self._profile().free(0.0, high)
-            self._best, self._top = best, high
-        return best
-
-
-def _cls(statistic: float, root_asimov: float) -> float:
-    """``CL(s+b) / CL(b)`` for a statistic that is normal around -root_asimov and 0."""
-    from scipy.special import log_ndtr
-
-    return float(np.exp(log_ndtr(-(statistic + root_asimov)) - log_ndtr(-statistic)))
 
 
 def upper_limit(
@@ -176,7 +33,7 @@ def upper_limit(
     confidence_level: float = 0.95,
     expected_only: bool = False,
     scan_points: int = 0,
-    optimizer: Optimizer = "minuit",
+    optimizer: Optimizer = "newton",
 ) -> LimitResult:
     """Observed and expected upper limit on the parameter of interest.
 
@@ -190,7 +47,7 @@ def upper_limit(
         Expected limits a priori: from nominal parameters, without any data.
     scan_points : int
         Points of a scan for drawing; 0 for none.
-    optimizer : {"minuit", "scipy"}
+    optimizer : {"newton", "minuit", "scipy"}
 
     Returns
     -------
@@ -231,9 +88,7 @@ def upper_limit(
 
 def _expected(cls: Cls, band: int, alpha: float, width: float) -> float:
     """Expected limit: where the root of q reaches the value that CLs = alpha asks for."""
-    from scipy.special import ndtr, ndtri
-
-    target = float(band + ndtri(1 - alpha * ndtr(band)))
+    target = band + quantile(1 - alpha * cdf(band))
     return _verified(
         cls,
         lambda mu: cls.sqrt_q_asimov(mu) - target,
@@ -264,8 +119,9 @@ def _verified(
     data: bool = False,
 ) -> float:
     """Find the root, evaluate afresh there; look again once if a fit had missed its minimum."""
+    scale = guess
     for _ in range(2):
-        found = _root(increasing, guess, what)
+        found = _root(increasing, guess, what, scale)
         cls.afresh(found, data=data)
         if abs(miss(found)) < CLS_TOLERANCE:
             return found
@@ -278,10 +134,14 @@ def _verified(
     )
 
 
-def _root(increasing: Callable[[float], float], guess: float, what: str) -> float:
-    """Bracket from `guess` outwards, then Brent's method. The function is negative at 0."""
-    from scipy.optimize import brentq
+def _root(
+    increasing: Callable[[float], float], guess: float, what: str, scale: float = math.inf
+) -> float:
+    """Bracket from `guess` outwards, then find the root. The function is negative at 0.
 
+    `scale` is of the order of the width of the POI: far beyond it, as with a large excess, CLs
+    falls so steeply that a part of the limit would be too coarse.
+    """
     low, high = 0.0, guess
     for _ in range(_STEPS):
         try:
@@ -298,7 +158,7 @@ def _root(increasing: Callable[[float], float], guess: float, what: str) -> floa
         )
     if low == 0.0:
         low, high = _narrowed(increasing, high)
-    return float(brentq(increasing, low, high, xtol=LIMIT_PRECISION * high, rtol=LIMIT_PRECISION))
+    return root(increasing, low, high, LIMIT_PRECISION * min(1.0, scale / high))
 
 
 def _narrowed(increasing: Callable[[float], float], high: float) -> tuple[float, float]:
@@ -313,7 +173,7 @@ def _narrowed(increasing: Callable[[float], float], high: float) -> tuple[float,
 
 def _scan(cls: Cls, top: float, points: int) -> LimitScan:
     values = tuple(float(mu) for mu in np.linspace(0.0, top, points))
-    found = [cls.point(mu) for mu in values]
+    found = cls.points(values)
     observed = tuple(one.observed for one in found if one.observed is not None)
     return LimitScan(
         poi_values=values,

@@ -1,4 +1,4 @@
-"""Minimise a likelihood: Minuit or scipy with the exact gradient, restarts, curvature."""
+"""Minimise a likelihood with the exact gradient: Newton, Minuit or scipy; restarts, curvature."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from hepflow.errors import FitError
 from hepflow.statistics.likelihood import Likelihood
+from hepflow.statistics.newton import settle
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Optimizer = Literal["minuit", "scipy"]
+Optimizer = Literal["newton", "minuit", "scipy"]  # newton: Minuit where it does not settle
 
 _log = logging.getLogger(__name__)
 
@@ -23,9 +24,9 @@ _TOLERANCE = 1e-5  # Minuit stops at an estimated distance of 0.002 times this i
 _MAX_CALLS = 20_000
 _AT_BOUND = 1e-6  # of the width of the range
 _NEWTON_STEPS = 3
+_SPREAD = 0.3  # of perturbed starts, in prefit uncertainties
+_PERTURBED = 2  # starts besides the one asked for and the model's own
 _ROUNDING = 1e-13  # relative, of a likelihood
-_TOO_FAR = 1e3  # growth of a step from one pass to the next that is not believed
-_STEP = 5e-3  # of a standard deviation, for differences of the gradient
 _SINGULAR = 1e-7  # eigenvalue of the Hessian scaled to a diagonal of ones
 _LEVEL = 1e-6  # rise of twice the NLL over the range of a parameter that has no effect
 _LARGE_SHARE = 0.3  # component of a unit vector from which a parameter is named
@@ -48,7 +49,7 @@ class Task:
     data: Floats
     fixed: Flags  # shape (n_parameters,)
     bounds: Floats  # shape (n_parameters, 2)
-    optimizer: Optimizer = "minuit"
+    optimizer: Optimizer = "newton"
 
     @classmethod
     def free(cls, likelihood: Likelihood, data: Floats, optimizer: Optimizer) -> Task:
@@ -95,8 +96,12 @@ def minimise(task: Task, start: Floats | None = None, *, strategy: int = 0) -> M
     start = likelihood.init if start is None else start
     if task.fixed.all():
         return Minimum(start, likelihood.twice_nll(start, task.data), valid=True)
+    if task.optimizer == "newton" and likelihood.differentiable:
+        found = _newton(task, start)
+        if found.valid:
+            return found
     best: Minimum | None = None
-    for tried, begin in enumerate(_starts(task, start)):
+    for tried, begin in enumerate(starts(task, start, _PERTURBED)):
         found = _run(task, begin, strategy=min(strategy + tried, 2))
         if best is None or (found.valid, -found.value) > (best.valid, -best.value):
             best = found
@@ -111,7 +116,7 @@ def minimise(task: Task, start: Floats | None = None, *, strategy: int = 0) -> M
     return _snapped(task, best)
 
 
-def _starts(task: Task, start: Floats) -> Iterator[Floats]:
+def starts(task: Task, start: Floats, perturbed: int) -> Iterator[Floats]:
     """Where to begin: as asked, at the model's own start, then at perturbed ones."""
     yield start
     own = np.where(task.fixed, start, task.likelihood.init)
@@ -119,8 +124,8 @@ def _starts(task: Task, start: Floats) -> Iterator[Floats]:
     rng = np.random.default_rng(20_240)  # the same tries each time
     width = task.likelihood.prefit_uncertainty()
     width = np.where(width > 0, width, 0.1 * np.abs(own) + 1e-2)
-    for _ in range(2):
-        shift = 0.3 * width * rng.standard_normal(len(own))
+    for _ in range(perturbed):
+        shift = _SPREAD * width * rng.standard_normal(len(own))
         yield np.where(task.fixed, start, own + shift)
 
 
@@ -129,6 +134,19 @@ def _inside(task: Task, start: Floats) -> Floats:
     low, high = task.bounds[:, 0], task.bounds[:, 1]
     margin = np.minimum(1e-3 * (high - low), 1e-3 + 1e-3 * np.abs(start))
     return np.where(task.fixed, start, np.clip(start, low + margin, high - margin))
+
+
+def _newton(task: Task, start: Floats) -> Minimum:
+    data = task.data[np.newaxis]
+    parameters, values, valid = settle(
+        task.likelihood,
+        data,
+        start[np.newaxis],
+        task.fixed[np.newaxis],
+        task.bounds[np.newaxis],
+    )
+    value = float(values[0] + task.likelihood.constants(data)[0])
+    return Minimum(parameters[0], value, valid=bool(valid[0]))
 
 
 def _run(task: Task, start: Floats, strategy: int) -> Minimum:
@@ -144,7 +162,7 @@ def _minuit(task: Task, start: Floats, strategy: int) -> Minimum:
     minuit = iminuit.Minuit(
         lambda x: likelihood.twice_nll(x, data),
         start,
-        grad=lambda x: likelihood.gradient(x, data),
+        grad=(lambda x: likelihood.gradient(x, data)) if likelihood.differentiable else None,
         name=likelihood.labels,
     )
     # Minuit moves a fixed parameter into its limits: a signal strength held beyond them, too
@@ -219,20 +237,20 @@ class Curvature:
 
 
 def curvature(task: Task, parameters: Floats) -> Curvature:
-    """Covariance from the second derivatives (central differences of the exact gradient).
+    """Covariance from the second derivatives.
 
     A parameter of interest that data push against its lower bound need not have any second
     derivative there (no observed event: the likelihood is a straight line). It is left out
     then; its uncertainty is how far it can go until twice the NLL has risen by one.
     """
     bent = _curvature(task, parameters)
+    if bent.positive_definite or not task.likelihood.has_poi:
+        return bent
     poi = task.likelihood.poi
     low, high = task.bounds[poi]
     at_low = bool(task.at_bound(parameters)[poi] and parameters[poi] - low < high - parameters[poi])
-    if bent.positive_definite or not at_low:
-        return bent
     slope = float(task.likelihood.gradient(parameters, task.data)[poi])
-    if not slope * (high - low) > _LEVEL:
+    if not (at_low and slope * (high - low) > _LEVEL):
         return bent
     held = _curvature(task.with_poi_fixed(), parameters)
     covariance = held.covariance.copy()
@@ -245,7 +263,7 @@ def _curvature(task: Task, parameters: Floats) -> Curvature:
     covariance = np.zeros((len(parameters), len(parameters)))
     if not len(free):
         return Curvature(covariance, positive_definite=True, flat=())
-    hessian = _hessian(task, parameters, free, _steps(task, parameters, free))
+    hessian = task.likelihood.hessian(parameters, task.data)[np.ix_(free, free)]
     diagonal = np.diag(hessian)
     labels = [task.likelihood.labels[i] for i in free]
     flat = tuple(name for name, h in zip(labels, diagonal, strict=True) if not h > 0)
@@ -286,32 +304,3 @@ def distance(task: Task, found: Minimum, bent: Curvature) -> float:
     stay = task.fixed | task.at_bound(found.parameters)
     gradient = np.where(stay, 0.0, task.likelihood.gradient(found.parameters, task.data))
     return float(gradient @ bent.covariance @ gradient) / 4
-
-
-def _steps(task: Task, parameters: Floats, free: NDArray[np.int64]) -> Floats:
-    """A part of each parameter's standard deviation, in two passes."""
-    width = task.likelihood.prefit_uncertainty()[free]
-    steps = 1e-3 * np.where(width > 0, width, np.abs(parameters[free]) + 0.1)
-    for _ in range(2):
-        diagonal = np.diag(_hessian(task, parameters, free, steps))
-        better = _STEP * np.sqrt(2 / np.where(diagonal > 0, diagonal, np.inf))
-        steps = np.where((diagonal > 0) & (better < _TOO_FAR * steps), better, steps)
-    return np.asarray(steps, dtype=np.float64)
-
-
-def _hessian(task: Task, parameters: Floats, free: NDArray[np.int64], steps: Floats) -> Floats:
-    low, high = task.bounds[free, 0], task.bounds[free, 1]
-    steps = np.minimum(steps, 0.125 * (high - low))
-    centre = parameters.copy()  # so far inside that no evaluation leaves the range
-    centre[free] = np.clip(parameters[free], low + 2 * steps, high - 2 * steps)
-    rows = []
-    for index, step in zip(free, steps, strict=True):
-        slope = np.zeros(len(parameters))
-        # of fourth order: one of second order gives a curved flat direction some curvature
-        for multiple, weight in ((1, 8.0), (-1, -8.0), (2, -1.0), (-2, 1.0)):
-            moved = centre.copy()
-            moved[index] += multiple * step
-            slope += weight * task.likelihood.gradient(moved, task.data)
-        rows.append(slope[free] / (12 * step))
-    hessian = np.asarray(rows)
-    return np.asarray((hessian + hessian.T) / 2)

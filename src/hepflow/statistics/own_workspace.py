@@ -9,7 +9,7 @@ from typing import Any
 
 from hepflow.errors import WorkspaceError
 from hepflow.statistics.cabinetry_config import read_cabinetry_config
-from hepflow.statistics.workspace import check_expectation, load_model
+from hepflow.statistics.workspace import check_expectation
 
 
 def build_from_own(
@@ -79,13 +79,11 @@ def _collected(config: Mapping[str, Any], *, with_data: bool) -> dict[str, Any]:
 
 def _expectation(workspace: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Observations of nominal Asimov data."""
-    from hepflow.statistics.likelihood import Likelihood
+    from hepflow.statistics.loading import load_likelihood
 
-    model, _ = load_model(workspace)
-    likelihood = Likelihood(model)
+    likelihood, _ = load_likelihood(workspace)
     expected = likelihood.yields.bins(likelihood.nominal())
-    slices = model.config.channel_slices
     return [
-        {"name": one["name"], "data": expected[slices[one["name"]]].tolist()}
+        {"name": one["name"], "data": expected[likelihood.channels[one["name"]]].tolist()}
         for one in workspace["observations"]
     ]

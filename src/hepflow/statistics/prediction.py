@@ -33,8 +33,8 @@ def predict(
     data : sequence of float or None
         Observed events (auxiliary data may follow); None leaves them out.
     result : FitResult, optional
-        Given: best fit, with its correlations. Otherwise nominal parameters, each
-        constraint on its own.
+        Given: best fit, with its correlations, for parameters that the fit had. For others, and
+        without it for all: nominal parameters, each constraint on its own.
     channels : sequence of FitChannel, optional
         Axis labels and edges; without them the axis counts bins.
 
@@ -45,16 +45,12 @@ def predict(
         standard deviation, half the difference, combined with the correlations.
     """
     likelihood = as_likelihood(model)
-    if result is None:
-        centre, width = likelihood.nominal(), likelihood.prefit_uncertainty()
-        correlation: Floats = np.eye(len(centre))
-    else:
-        centre, width, correlation = result.bestfit, result.uncertainty, result.correlation
+    centre, width, correlation = _state(likelihood, result)
     shifts = _shifts(likelihood, centre, width)
     cells = likelihood.yields.cells(centre)
     known = {one.name: one for one in channels}
     found = []
-    for name, bins in likelihood.model.config.channel_slices.items():
+    for name, bins in likelihood.channels.items():
         rows = list(rows_of_channel(likelihood.yields, name))
         moved = shifts[:, bins]
         axis_label, edges = _axis(known.get(name), bins.stop - bins.start)
@@ -73,6 +69,20 @@ def predict(
     order = {name: position for position, name in enumerate(known)}
     found.sort(key=lambda one: order.get(one.name, len(order)))
     return Prediction(tuple(found), "prefit" if result is None else "postfit")
+
+
+def _state(likelihood: Likelihood, result: FitResult | None) -> tuple[Floats, Floats, Floats]:
+    """Parameters, their uncertainties and correlation, in the order of the likelihood."""
+    centre, width = likelihood.nominal(), likelihood.prefit_uncertainty()
+    correlation: Floats = np.eye(len(centre))
+    if result is None:
+        return centre, width, correlation
+    found = {label: index for index, label in enumerate(result.labels)}
+    here = [index for index, label in enumerate(likelihood.labels) if label in found]
+    there = [found[likelihood.labels[index]] for index in here]
+    centre[here], width[here] = result.bestfit[there], result.uncertainty[there]
+    correlation[np.ix_(here, here)] = result.correlation[np.ix_(there, there)]
+    return centre, width, correlation
 
 
 def _shifts(likelihood: Likelihood, centre: Floats, width: Floats) -> Floats:

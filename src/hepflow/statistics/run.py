@@ -2,51 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from hepflow.errors import StorageError
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.records.histograms import HistogramSet
-from hepflow.records.prediction import Prediction
-from hepflow.records.results import FitResult, LimitResult, Significance
+from hepflow.records.inference import Finding
+from hepflow.records.results import StatisticsResult
+from hepflow.statistics.audit import audit_workspace, errors_of, require_clean, where_of
 from hepflow.statistics.cabinetry_config import (
     config_path,
     read_generated,
     uses_own,
     write_cabinetry_config,
 )
-from hepflow.statistics.discovery import significance
-from hepflow.statistics.fitting import fit
-from hepflow.statistics.likelihood import Likelihood
-from hepflow.statistics.limits import upper_limit
 from hepflow.statistics.own_workspace import build_from_own
-from hepflow.statistics.prediction import predict
-from hepflow.statistics.pyhf_import import import_pyhf
 from hepflow.statistics.spec import StatisticsSpec
+from hepflow.statistics.steps import Steps
+from hepflow.statistics.stored import forget_results
 from hepflow.statistics.templates import regions_without_data, template_file
-from hepflow.statistics.workspace import build_workspace, load_model
-from hepflow.storage import read_json, write_json
+from hepflow.statistics.workspace import build_workspace
+from hepflow.storage import write_json
 
 _log = logging.getLogger(__name__)
-
-_STEP = "the statistics stage"
-
-
-@dataclass(frozen=True)
-class StatisticsResult:
-    """All that the statistics stage found."""
-
-    fit: FitResult
-    limit: LimitResult | None  # None where not asked for, or where the fit failed
-    significance: Significance | None  # likewise
-    prefit: Prediction
-    postfit: Prediction
-    expected_only: bool  # the data in the fit are the nominal expectation
 
 
 def prepare_workspace(
@@ -111,8 +91,9 @@ def run_statistics(
     *,
     expected_only: bool = False,
     provenance: Mapping[str, Any] | None = None,
+    findings: tuple[Finding, ...] | None = None,
 ) -> StatisticsResult:
-    """Fit, limit and significance; everything is written to the statistics folder.
+    """Audit, fit, limit and all else that is asked for, written to the statistics folder.
 
     Parameters
     ----------
@@ -125,134 +106,40 @@ def run_statistics(
     provenance : mapping, optional
         What became of the input, under keys of its own: it is written into every file but the
         workspace, whose format does not admit it; ``input.json`` lies beside that.
+    findings : tuple of Finding, optional
+        What the audit of the templates found; by default the workspace is audited.
 
     Returns
     -------
     StatisticsResult
-        Where the fit is not ``converged``, without limit and significance; hand ``fit`` to
-        `require_good` to stop there.
+        Where the fit is not ``converged``, without anything that follows from it; hand ``fit``
+        to `require_good` to stop there.
 
     Raises
     ------
+    AuditError
+        The templates have errors, and ``statistics.audit.ignore`` is off.
     WorkspaceError
         No model can be built.
     LimitError
         The fit is good, but no limit exists or it does not verify; ``fit.json`` is there.
     """
     folder = output_manager.get_statistics_dir()
-    for name in ("workspace", "input", "fit", "prediction", "limit", "significance"):
-        (folder / f"{name}.json").unlink(missing_ok=True)  # nothing of an earlier model stays
+    forget_results(folder)  # nothing of an earlier model stays
+    if findings is not None:
+        _judge(findings, spec, folder)
     workspace = prepare_workspace(spec, histograms, output_manager, expected_only=expected_only)
-    origin = dict(provenance or {})
-    if origin:
-        write_json(folder / "input.json", origin)
-    import_pyhf()
-    model, data = load_model(workspace)
-    likelihood = Likelihood(model)
-    result = fit(likelihood, data, optimizer=spec.optimizer)
-    write_json(folder / "fit.json", {**result.to_json(), **origin})
-    for note in result.notes:
-        _log.warning("fit: %s", note)
-    shown = None if expected_only else data
-    prefit = predict(likelihood, shown, channels=spec.channels)
-    postfit = predict(likelihood, shown, result, channels=spec.channels)
-    predictions: dict[str, Any] = {"prefit": prefit.to_json(), "postfit": postfit.to_json()}
-    predictions |= {"expected_only": expected_only, **origin}
-    write_json(folder / "prediction.json", predictions)
-    limit, discovery = _hypothesis_tests(spec, likelihood, data, result, expected_only)
-    if limit is not None:
-        write_json(folder / "limit.json", {**limit.to_json(), **origin})
-    if discovery is not None:
-        write_json(folder / "significance.json", {**asdict(discovery), **origin})
-    return StatisticsResult(result, limit, discovery, prefit, postfit, expected_only)
+    if findings is None:
+        findings = audit_workspace(workspace, spec.audit, observed=not expected_only)
+        _judge(findings, spec, folder)
+    steps = Steps(spec, histograms, folder, dict(provenance or {}), expected_only=expected_only)
+    return steps.run(workspace, findings)
 
 
-def _hypothesis_tests(
-    spec: StatisticsSpec,
-    likelihood: Likelihood,
-    data: list[float],
-    result: FitResult,
-    expected_only: bool,
-) -> tuple[LimitResult | None, Significance | None]:
-    if not result.converged:
-        return None, None
-    limit, discovery = None, None
-    if spec.limit:
-        limit = upper_limit(
-            likelihood,
-            data,
-            confidence_level=spec.confidence_level,
-            expected_only=expected_only,
-            scan_points=spec.scan_points,
-            optimizer=spec.optimizer,
-        )
-    if spec.significance:
-        discovery = significance(
-            likelihood, data, expected_only=expected_only, optimizer=spec.optimizer
-        )
-    return limit, discovery
-
-
-def keep_labels(statistics_dir: str | Path, found: StatisticsResult) -> bool:
-    """Write the predictions again where their labels are others by now.
-
-    Parameters
-    ----------
-    statistics_dir
-        Holds the results of `run_statistics`.
-    found
-        These results, with the labels of today.
-
-    Returns
-    -------
-    bool
-        Whether they were written.
-    """
-    path = Path(statistics_dir) / "prediction.json"
-    stored = read_json(path, made_by=_STEP)
-    today = {"prefit": found.prefit.to_json(), "postfit": found.postfit.to_json()}
-    plain = json.loads(json.dumps(today))
-    if all(stored[name] == one for name, one in plain.items()):
-        return False
-    write_json(path, {**stored, **today})
-    return True
-
-
-def load_statistics(statistics_dir: str | Path) -> StatisticsResult:
-    """Read what `run_statistics` wrote, without importing pyhf or cabinetry.
-
-    Raises
-    ------
-    MissingArtifact
-        The stage has not run.
-    StorageError
-        What is there is not what it writes.
-    """
-    folder = Path(statistics_dir)
-    try:
-        return _stored(folder)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise StorageError(
-            f"{folder}: the stored results are not whole ({type(error).__name__}: {error}). "
-            f"Repeat {_STEP}."
-        ) from error
-
-
-def _stored(folder: Path) -> StatisticsResult:
-    result = FitResult.from_json(read_json(folder / "fit.json", made_by=_STEP))
-    predictions = read_json(folder / "prediction.json", made_by=_STEP)
-    limit, discovery = folder / "limit.json", folder / "significance.json"
-    return StatisticsResult(
-        fit=result,
-        limit=LimitResult.from_json(_own(LimitResult, limit)) if limit.exists() else None,
-        significance=Significance(**_own(Significance, discovery)) if discovery.exists() else None,
-        prefit=Prediction.from_json(predictions["prefit"]),
-        postfit=Prediction.from_json(predictions["postfit"]),
-        expected_only=predictions["expected_only"],
-    )
-
-
-def _own(kind: type[LimitResult | Significance], path: Path) -> dict[str, Any]:
-    """Fields of a result, without what is said about its input."""
-    stored, names = read_json(path, _STEP), {one.name for one in fields(kind)}
-    return {name: value for name, value in stored.items() if name in names}
+def _judge(findings: tuple[Finding, ...], spec: StatisticsSpec, folder: Path) -> None:
+    """Write what the audit found, and stop where that is an error."""
+    path = folder / "audit.json"
+    write_json(path, [one.to_json() for one in findings])
+    for one in errors_of(findings):
+        _log.warning("audit: %s: %s", where_of(one), one.message)
+    require_clean(findings, ignore=spec.audit.ignore, written_to=path)

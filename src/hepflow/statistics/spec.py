@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from hepflow.blinding import blinded_regions
@@ -11,73 +11,31 @@ from hepflow.datasets import expand_datasets
 from hepflow.errors import ConfigurationError, Problem, did_you_mean
 from hepflow.estimates import EstimateSpec, estimates_of_config
 from hepflow.records import Dataset, HistogramSet, Source
-from hepflow.schema import Config
+from hepflow.schema import Channel, Config
+from hepflow.schema.checks_binning import position
 from hepflow.sources import sources_of_config
+from hepflow.statistics.audit_spec import AuditSpec
+from hepflow.statistics.inference_spec import InferenceSpec
+from hepflow.statistics.model_parts import (
+    GROUP_OF_KIND,
+    AlternativeSpec,
+    FitChannel,
+    NormalisationSpec,
+    NormFactorSpec,
+    ShapeSpec,
+    TransferSpec,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class FitChannel:
-    """One region of the fit."""
-
-    name: str
-    label: str  # for people
-    kind: str  # "signal" or "control"
-    observable: str  # its histogram enters the fit
-    axis_label: str  # with unit
-    edges: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NormFactorSpec:
-    """A free factor on the yield of processes."""
-
-    name: str
-    processes: tuple[str, ...]
-    nominal: float
-    bounds: tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class NormalisationSpec:
-    """A relative uncertainty on the yield of processes, such as the luminosity's."""
-
-    name: str
-    size: float  # 0.025 is 2.5 %
-    processes: tuple[str, ...]
-    channels: tuple[str, ...] | None = None  # None: all
-
-
-@dataclass(frozen=True, slots=True)
-class TransferSpec:
-    """Statistical uncertainty of the factor by which processes are estimated from data."""
-
-    name: str  # templates <name>_up and <name>_down hold its size
-    processes: tuple[str, ...]
-    channels: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AlternativeSpec:
-    """An alternative sample, and the samples that it takes the place of."""
-
-    process: str
-    datasets: tuple[str, ...]  # keys; without any of these it cannot be compared
-
-
-@dataclass(frozen=True, slots=True)
-class ShapeSpec:
-    """A source with up and down templates."""
-
-    name: str  # variations are <name>_up and <name>_down
-    processes: tuple[str, ...]
-    channels: tuple[str, ...] | None = None  # None: all
-    alternatives: tuple[AlternativeSpec, ...] = ()  # where alternative samples make the templates
-    theory: str = ""  # name of its entry, where theory weights make the templates
-
-    def left_out(self, processes: Iterable[str], dropped: Iterable[str]) -> bool:
-        """Whether no alternative sample of these processes is left, as datasets were dropped."""
-        chosen = [one for one in self.alternatives if one.process in processes]
-        return bool(chosen) and all({*one.datasets} & {*dropped} for one in chosen)
+__all__ = [
+    "AlternativeSpec",
+    "FitChannel",
+    "NormFactorSpec",
+    "NormalisationSpec",
+    "ShapeSpec",
+    "StatisticsSpec",
+    "TransferSpec",
+    "source_remarks",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +57,17 @@ class StatisticsSpec:
     limit: bool = True
     significance: bool = True
     scan_points: int = 21
-    optimizer: Literal["minuit", "scipy"] = "minuit"
+    backend: Literal["hepflow", "pyhf"] = "hepflow"
+    optimizer: Literal["newton", "minuit", "scipy"] = "newton"
     cabinetry_config: str | None = None  # the user's own, where given
     blind: tuple[str, ...] = ()  # regions of the fit whose data stay unseen
     transfers: tuple[TransferSpec, ...] = ()
     poi_given: str = ""  # as configured; empty where `poi` is only the first norm factor
+    min_expectation: float = 0.0  # of background in a bin [events]; 0: bins are as configured
+    validation: tuple[FitChannel, ...] = ()  # regions that are predicted, not fitted
+    blind_validation: tuple[str, ...] = ()  # those of them whose data stay unseen
+    inference: InferenceSpec = field(default_factory=InferenceSpec)  # beyond the fit
+    audit: AuditSpec = field(default_factory=AuditSpec)  # before the fit
 
     @classmethod
     def from_config(cls, config: Config | Mapping[str, Any]) -> StatisticsSpec:
@@ -125,7 +89,7 @@ class StatisticsSpec:
         return cls(
             measurement=section.measurement,
             poi=poi,
-            channels=tuple(_channels(valid)),
+            channels=tuple(one for one in _channels(valid) if one.kind != "validation"),
             processes=simulated,
             data_processes=data,
             norm_factors=factors,
@@ -138,11 +102,17 @@ class StatisticsSpec:
             limit=section.limit,
             significance=section.significance,
             scan_points=section.scan_points,
+            backend=section.backend,
             optimizer=section.optimizer,
             cabinetry_config=section.own_cabinetry_config,
-            blind=_blind(valid),
+            blind=_blind(valid, validation=False),
             transfers=_transfers(valid),
             poi_given=section.poi or "",
+            min_expectation=section.min_expectation,
+            validation=tuple(_validation(valid)),
+            blind_validation=_blind(valid, validation=True),
+            inference=InferenceSpec.from_section(section),
+            audit=AuditSpec.from_config(valid),
         )
 
 
@@ -172,23 +142,41 @@ def _processes(config: Config) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _channels(config: Config) -> Iterator[FitChannel]:
+    """All regions that are processed, those of validation included."""
+    wanted = config.general.channels
     for channel in config.channels:
-        wanted = config.general.channels
-        if channel.kind == "validation" or (wanted is not None and channel.name not in wanted):
+        if wanted is not None and channel.name not in wanted:
             continue
         chosen = next(one for one in channel.observables if one.name == channel.fit_observable)
+        edges, filled = _edges(channel), tuple(float(edge) for edge in chosen.binning)
         yield FitChannel(
             name=channel.name,
             label=channel.label or channel.name,
             kind=channel.kind,
             observable=chosen.name,
             axis_label=chosen.label or chosen.name,
-            edges=tuple(float(edge) for edge in chosen.binning),
+            edges=edges or filled,
+            rebinned=bool(edges) and edges != filled,
         )
 
 
-def _blind(config: Config) -> tuple[str, ...]:
-    regions = [one.name for one in _channels(config)]
+def _validation(config: Config) -> Iterator[FitChannel]:
+    """Validation regions but those that an estimate is made from: it is not known there."""
+    sidebands = {name for one in estimates_of_config(config) for name in one.regions}
+    for channel in _channels(config):
+        if channel.kind == "validation" and channel.name not in sidebands:
+            yield channel
+
+
+def _edges(channel: Channel) -> tuple[float, ...]:
+    """Edges of the fit as those of the observable that they are; empty where none are given."""
+    chosen = next(one for one in channel.observables if one.name == channel.fit_observable)
+    places = [position(edge, chosen.binning) for edge in channel.fit_binning or ()]
+    return tuple(float(chosen.binning[place]) for place in places if place is not None)
+
+
+def _blind(config: Config, *, validation: bool) -> tuple[str, ...]:
+    regions = [one.name for one in _channels(config) if (one.kind == "validation") is validation]
     blind = [one.channel for one in blinded_regions(config)]
     return tuple(dict.fromkeys(name for name in blind if name in regions))
 
@@ -219,7 +207,10 @@ def _norm_factors(config: Config, simulated: tuple[str, ...]) -> Iterator[NormFa
         processes = _among(factor.processes, simulated)
         if processes:
             low, high = factor.bounds
-            yield NormFactorSpec(factor.name, processes, factor.nominal, (low, high))
+            channels = None if factor.channels is None else tuple(factor.channels)
+            yield NormFactorSpec(
+                factor.name, processes, factor.nominal, (low, high), channels, factor.fixed
+            )
 
 
 def _sources(
@@ -231,7 +222,7 @@ def _sources(
         (one, _among(list(one.processes), simulated)) for one in sources_of_config(config, datasets)
     ]
     sizes = tuple(
-        NormalisationSpec(one.name, one.size, processes, one.channels)
+        NormalisationSpec(one.name, one.size, processes, one.channels, one.size_down, _group(one))
         for one, processes in found
         if not one.makes_templates and one.size is not None and processes
     )
@@ -244,6 +235,8 @@ def _sources(
                 one.channels,
                 _alternatives(one, datasets),
                 one.theory.source if one.theory else "",
+                one.smooth,
+                _group(one),
             ),
             estimates,
         )
@@ -251,6 +244,10 @@ def _sources(
         if one.makes_templates and processes
     )
     return sizes, shapes
+
+
+def _group(source: Source) -> str:
+    return source.group or GROUP_OF_KIND[source.kind]
 
 
 def _with_estimates(shape: ShapeSpec, estimates: Sequence[EstimateSpec]) -> ShapeSpec:

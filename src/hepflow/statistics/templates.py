@@ -9,7 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hepflow.records.histograms import Block, BlockKey, HistogramSet, Template
+from hepflow.records.histograms import (
+    Axis,
+    AxisKey,
+    Block,
+    BlockKey,
+    HistogramSet,
+    Template,
+    fold_flow,
+)
+from hepflow.statistics.binning import fit_channels, merged_block
+from hepflow.statistics.smoothing import smoothed
 from hepflow.statistics.spec import FitChannel, StatisticsSpec
 
 TEMPLATE_FILE = "templates.root"
@@ -37,7 +47,13 @@ def negligible(templates: Iterable[Template], threshold: float) -> NDArray[np.bo
 
 def differs_from_filled(spec: StatisticsSpec) -> bool:
     """Whether the fit takes other contents than were filled."""
-    return spec.fold_overflow or (spec.mc_stat and spec.mc_stat_threshold > 0)
+    return (
+        spec.fold_overflow
+        or (spec.mc_stat and spec.mc_stat_threshold > 0)
+        or spec.min_expectation > 0
+        or any(one.rebinned for one in spec.channels)
+        or any(one.smooth for one in spec.shapes)
+    )
 
 
 def template_file(
@@ -61,26 +77,46 @@ def fit_templates(histograms: HistogramSet, spec: StatisticsSpec) -> HistogramSe
     Returns
     -------
     HistogramSet
-        Under- and overflow are folded, and small statistical uncertainties of the nominal
-        templates are zero, where the configuration asks for it.
+        Where the configuration asks for it, bins are merged, under- and overflow are folded,
+        variations are smoothed, and small statistical uncertainties of the nominal templates are
+        zero.
     """
     blocks: dict[BlockKey, Block] = {}
-    for channel in spec.channels:
+    axes: dict[AxisKey, Axis] = {}
+    for channel in fit_channels(histograms, spec):
+        where = (channel.name, channel.observable)
+        if where not in histograms.axes:
+            continue
         names = (*spec.processes, *spec.data_processes)
         own = {
-            key: _folded(histograms.blocks[key]) if spec.fold_overflow else histograms.blocks[key]
+            key: _taken(histograms, key, channel, spec)
             for name in names
-            if (key := (channel.name, channel.observable, name)) in histograms.blocks
+            if (key := (*where, name)) in histograms.blocks
         }
         blocks.update(_pruned(own, channel, spec))
-    axes = {key: axis for key, axis in histograms.axes.items() if any(key == k[:2] for k in blocks)}
+        axes[where] = replace(histograms.axes[where], edges=channel.edges)
     return replace(histograms, axes=axes, blocks=blocks)
 
 
-def _folded(block: Block) -> Block:
-    rows = [block.template(name).folded() for name in block.variations]
-    sumw, sumw2 = (np.asarray(part) for part in ([r.sumw for r in rows], [r.sumw2 for r in rows]))
-    return Block(block.variations, sumw, sumw2)
+def _taken(
+    histograms: HistogramSet, key: BlockKey, channel: FitChannel, spec: StatisticsSpec
+) -> Block:
+    """Templates of a process: merged, folded, smoothed."""
+    block = merged_block(histograms.blocks[key], histograms.axes[key[:2]].edges, channel.edges)
+    if spec.fold_overflow:
+        block = Block(block.variations, fold_flow(block.sumw), fold_flow(block.sumw2))
+    smooth = [
+        f"{one.name}_{side}"
+        for one in spec.shapes
+        if one.smooths(channel.name, key[2])
+        for side in ("up", "down")
+    ]
+    rows = [row for row, name in enumerate(block.variations) if name in smooth]
+    if not rows:
+        return block
+    sumw = block.sumw.copy()
+    sumw[rows, 1:-1] = smoothed(sumw[rows, 1:-1], block.template().values)
+    return Block(block.variations, sumw, block.sumw2)
 
 
 def _pruned(

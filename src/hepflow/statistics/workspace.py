@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from hepflow.errors import WorkspaceError
 from hepflow.records.histograms import HistogramSet, Template
+from hepflow.statistics.binning import nominal_factor
 from hepflow.statistics.spec import StatisticsSpec
-from hepflow.statistics.templates import negligible
+from hepflow.statistics.templates import fit_templates
 
 Floats = NDArray[np.float64]
 Entry = Mapping[str, Any]  # one entry of a cabinetry configuration
@@ -22,7 +23,7 @@ Entry = Mapping[str, Any]  # one entry of a cabinetry configuration
 class _Builder:
     """Templates of a generated cabinetry configuration, taken from memory."""
 
-    histograms: HistogramSet
+    histograms: HistogramSet  # as the fit takes them
     spec: StatisticsSpec
     config: Mapping[str, Any]
 
@@ -32,7 +33,7 @@ class _Builder:
         return region["Name"], channels[region["Name"]].observable
 
     def template(self, region: Entry, sample: Entry, variation: str = "") -> Template:
-        """Template as the fit takes it: folded where asked, checked to be finite."""
+        """Template of a sample, checked to be finite."""
         key = (*self.axis(region), sample["SamplePath"])
         name = variation.removeprefix("__") or "nominal"
         found = self.histograms.template(*key, name)
@@ -43,7 +44,7 @@ class _Builder:
                     f"the template {'/'.join((*key, name))} is not finite in bin {bad[0] - 1} "
                     "(-1 is the underflow). Look at the weights and corrections of this process."
                 )
-        return found.folded() if self.spec.fold_overflow else found
+        return found
 
     def samples(self, region: Entry) -> list[Entry]:
         """Simulated samples of a region."""
@@ -72,15 +73,14 @@ class _Builder:
     def stat_errors(self, region: Entry) -> dict[str, list[dict[str, Any]]]:
         """Statistical uncertainties of the templates, by sample."""
         templates = {one["Name"]: self.template(region, one) for one in self.samples(region)}
-        if not self.spec.mc_stat or not templates:
+        if not self.spec.mc_stat:
             return {name: [] for name in templates}
-        small = negligible(templates.values(), self.spec.mc_stat_threshold)
         return {
             name: [
                 {
                     "name": f"staterror_{region['Name']}",
                     "type": "staterror",
-                    "data": np.where(small, 0.0, np.sqrt(one.variances)).tolist(),
+                    "data": np.sqrt(one.variances).tolist(),
                 }
             ]
             for name, one in templates.items()
@@ -89,13 +89,10 @@ class _Builder:
     def modifiers(self, region: Entry, sample: Entry) -> Iterator[dict[str, Any]]:
         """Norm factors and systematics of one sample."""
         for one in self.config["NormFactors"]:
-            if _contains(one, "Samples", sample["Name"]):
+            if _acts(one, region, sample):
                 yield {"data": None, "name": one["Name"], "type": "normfactor"}
         for one in self.config.get("Systematics", ()):
-            if not (
-                _contains(one, "Samples", sample["Name"])
-                and _contains(one, "Regions", region["Name"])
-            ):
+            if not _acts(one, region, sample):
                 continue
             if one["Type"] == "Normalization":
                 sizes = {
@@ -159,12 +156,16 @@ class _Builder:
         """Nominal expected events, with norm factors at their nominal values."""
         total = np.zeros(len(region["Binning"]) - 1)
         for sample in self.samples(region):
-            factor = 1.0
-            for one in self.config["NormFactors"]:
-                if _contains(one, "Samples", sample["Name"]):
-                    factor *= one["Nominal"]
+            factor = nominal_factor(self.spec, region["Name"], sample["SamplePath"])
             total = total + factor * self.template(region, sample).values
         return total
+
+
+def _acts(entry: Entry, region: Entry, sample: Entry) -> bool:
+    """Whether a norm factor or a source acts on a sample in a region."""
+    return _contains(entry, "Samples", sample["Name"]) and _contains(
+        entry, "Regions", region["Name"]
+    )
 
 
 def _contains(entry: Entry, key: str, name: str) -> bool:
@@ -178,6 +179,7 @@ def build_workspace(
     config: Mapping[str, Any],
     *,
     asimov: bool = False,
+    check: bool = True,
 ) -> dict[str, Any]:
     """Build the pyhf workspace that cabinetry would build from the same configuration.
 
@@ -188,11 +190,14 @@ def build_workspace(
     Parameters
     ----------
     histograms : HistogramSet
+        As filled.
     spec : StatisticsSpec
     config : mapping
         Generated cabinetry configuration (`generate`).
     asimov : bool
         Put the nominal expectation in the place of the observed data, which are not read.
+    check : bool
+        Refuse bins in which no likelihood can be computed; not needed for a prediction.
 
     Returns
     -------
@@ -205,7 +210,7 @@ def build_workspace(
         A template that is not finite, an expectation that is empty or negative in a bin, a
         variation that turns a yield around, or a region without data (and no `asimov`).
     """
-    builder = _Builder(histograms, spec, config)
+    builder = _Builder(fit_templates(histograms, spec), spec, config)
     regions = config["Regions"]
     workspace = {
         "channels": [builder.channel(region) for region in regions],
@@ -213,14 +218,21 @@ def build_workspace(
         "observations": [builder.observation(region, asimov=asimov) for region in regions],
         "version": "1.0.0",
     }
-    check_expectation(workspace)
+    if check:
+        check_expectation(workspace)
     return workspace
 
 
 def _measurement(config: Mapping[str, Any]) -> dict[str, Any]:
     general = config["General"]
+    fixed = {one["Name"] for one in general.get("Fixed", ())}
     parameters = [
-        {"name": one["Name"], "inits": [one["Nominal"]], "bounds": [list(one["Bounds"])]}
+        {
+            "name": one["Name"],
+            "inits": [one["Nominal"]],
+            "bounds": [list(one["Bounds"])],
+            **({"fixed": True} if one["Name"] in fixed else {}),
+        }
         for one in config["NormFactors"]
     ]
     return {
@@ -251,7 +263,8 @@ def check_expectation(workspace: Mapping[str, Any]) -> None:
                 raise WorkspaceError(
                     f"channel {name!r} expects {expected:g} events in bin {index}, where {count:g} "
                     f"are observed (lowest sample: {lowest['name']}, {lowest['data'][index]:g}). "
-                    "Merge bins, or use more simulated events."
+                    "Merge bins (statistics.min_expectation, or fit_binning of the channel), or "
+                    "use more simulated events."
                 )
 
 

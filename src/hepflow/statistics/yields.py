@@ -1,20 +1,19 @@
-"""Expected yields of a HistFactory model and their derivatives, in plain numpy.
+"""Expected yields of a HistFactory model and their slopes, for many points at once.
 
-A *cell* is one bin of one sample of one channel. Its yield is
-``(nominal + sum of histosys shifts) * product of factors``, with the interpolations that
-HistFactory calls code 4 (normsys) and code 4p (histosys), as pyhf evaluates them.
+The yield of a cell is ``(nominal + sum of histosys shifts) * product of factors``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hepflow.errors import WorkspaceError
+from hepflow.statistics import layout
+from hepflow.statistics.histfactory import Model
+from hepflow.statistics.interpolation import Curve, Factors, shift
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -22,243 +21,148 @@ Ints = NDArray[np.int64]
 # A factor of exactly zero would make "the product of the others" 0/0; this one is zero
 # for every sum it enters and still divides out again.
 _ALMOST_ZERO = 1e-100
-_PER_BIN = ("staterror", "shapesys", "shapefactor")
 
 
-@dataclass
-class _Collected:
-    """Modifiers of a model while its specification is walked."""
+@dataclass(frozen=True)
+class Slopes:
+    """Derivatives of the yields of bins.
 
-    bins: list[Ints] = field(default_factory=list)
-    nominal: list[Floats] = field(default_factory=list)
-    rows: list[tuple[str, str, slice]] = field(default_factory=list)  # channel, sample, cells
-    shifts: list[tuple[int, slice, Floats, Floats]] = field(default_factory=list)
-    norms: list[tuple[int, slice, float, float]] = field(default_factory=list)
-    plain: list[tuple[Ints, Ints]] = field(default_factory=list)  # parameters, cells
+    Parameters that act on one bin only, and are measured elsewhere (``staterror``, ``shapesys``),
+    are kept apart as `single`: they are the last ones of a model.
+    """
+
+    dense: Floats  # shape (n_points, n_bins, n_dense)
+    single: Floats  # by the parameter, of its bin, shape (n_points, n_single)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What cells are a product of."""
+
+    cells: Floats  # yields, shape (n_points, n_bins, n_samples)
+    product: Floats  # of all factors, same shape
+    values: Floats  # parameters without exact zeros, shape (n_points, n_parameters)
+    norms: Curve  # of normsys entries, shape (n_points, n_entries)
+    curve: Curve  # of histosys parameters, shape (n_points, n_shifts)
+
+    @property
+    def bins(self) -> Floats:
+        """Yields of bins, shape (n_points, n_bins)."""
+        return np.asarray(self.cells.sum(axis=2))
 
 
 class Yields:
-    """Yields of a pyhf model with normsys code 4 and histosys code 4p.
+    """Yields of a model.
 
     Parameters
     ----------
-    model : pyhf.Model
-        Without batch size.
-
-    Raises
-    ------
-    WorkspaceError
-        A modifier type is unknown, or a normalisation factor is not positive.
+    model : Model
+    codes : mapping
+        Interpolation code of ``histosys`` and of ``normsys``.
     """
 
-    def __init__(self, model: Any) -> None:
-        found = _collect(model)
-        self.n_parameters = int(model.config.npars)
-        self.n_bins = int(sum(model.config.channel_nbins.values()))
-        self.rows = tuple(found.rows)
-        self.bin_of_cell: Ints = np.concatenate(found.bins)
-        self.nominal: Floats = np.concatenate(found.nominal)
-        self._set_shifts(found)
-        self._set_factors(found)
+    def __init__(self, model: Model, codes: Mapping[str, str]) -> None:
+        self.rows = tuple((row.channel, row.sample, row.cells) for row in model.rows)
+        self.n_bins = model.rows[-1].bins.stop
+        self.n_parameters = sum(len(one.init) for one in model.sets)
+        n_single = sum(len(one.init) for one in model.sets if one.constraint and not one.scalar)
+        self.n_dense = self.n_parameters - n_single
+        self.n_scalar = sum(len(one.init) for one in model.sets if one.scalar)
+        self.place = layout.place_cells(model)
+        self.shifts = layout.place_shifts(model, self.place)
+        self.row_factors = layout.place_row_factors(model)
+        self.bin_factors = layout.place_bin_factors(
+            model, self.place, self.n_parameters, self.n_dense
+        )
+        self._code = codes["histosys"]
+        self._norms = Factors(codes["normsys"], self.row_factors.low, self.row_factors.high)
 
-    def _set_shifts(self, found: _Collected) -> None:
-        parameters = sorted({parameter for parameter, *_ in found.shifts})
-        row_of = {parameter: row for row, parameter in enumerate(parameters)}
-        self._shift_parameters = np.asarray(parameters, dtype=np.int64)
-        self._linear = np.zeros((len(parameters), len(self.nominal)))
-        self._curved = np.zeros_like(self._linear)
-        for parameter, cells, low, high in found.shifts:
-            nominal = self.nominal[cells]
-            self._linear[row_of[parameter], cells] += (high - low) / 2
-            self._curved[row_of[parameter], cells] += (high + low - 2 * nominal) / 16
-
-    def _set_factors(self, found: _Collected) -> None:
-        n_par, n_cells = self.n_parameters, len(self.nominal)
-        self._norm_parameters = np.asarray([one[0] for one in found.norms], dtype=np.int64)
-        self._norm_low = np.asarray([one[2] for one in found.norms], dtype=np.float64)
-        self._norm_high = np.asarray([one[3] for one in found.norms], dtype=np.float64)
-        self._norm_coefficients = _code4_coefficients(self._norm_low, self._norm_high)
-        # values: [parameters, normsys factors, 1]; every cell has the 1 so that none is empty
-        values = [one[0] for one in found.plain]
-        cells = [one[1] for one in found.plain]
-        for k, (_, where, _, _) in enumerate(found.norms):
-            covered = np.arange(where.start, where.stop)
-            values.append(np.full(len(covered), n_par + k))
-            cells.append(covered)
-        values.append(np.full(n_cells, n_par + len(found.norms)))
-        cells.append(np.arange(n_cells))
-        flat_values, flat_cells = np.concatenate(values), np.concatenate(cells)
-        order = np.argsort(flat_cells, kind="stable")
-        self._pair_value: Ints = flat_values[order]
-        self._pair_cell: Ints = flat_cells[order]
-        self._starts = np.searchsorted(self._pair_cell, np.arange(n_cells))
+    @property
+    def single_bins(self) -> Ints:
+        """Bin of each parameter that acts on one bin only, shape (n_single,)."""
+        return self.bin_factors.single_bin
 
     def cells(self, parameters: Floats) -> Floats:
-        """Yield of every cell, shape (n_cells,)."""
-        base, _, product = self._parts(parameters)
-        return np.asarray(base * product)
+        """Yield of every cell, row after row, shape (n_cells,)."""
+        found = self.parts(parameters[np.newaxis]).cells
+        return np.asarray(found.reshape(-1)[self.place.flat])
 
     def bins(self, parameters: Floats) -> Floats:
-        """Yield of every bin, summed over samples, shape (n_bins,)."""
-        return self._to_bins(self.cells(parameters))
-
-    def pull_back(self, parameters: Floats, of_bins: Any) -> tuple[Floats, Floats]:
-        """Yields of the bins, and the gradient of a function of them.
+        """Yield of every bin, summed over samples.
 
         Parameters
         ----------
-        parameters : array, shape (n_parameters,)
-        of_bins : callable
-            From the yields, shape (n_bins,), to the derivative by them, same shape.
+        parameters : array, shape (n_parameters,) or (n_points, n_parameters)
 
         Returns
         -------
-        tuple of array
-            Yields, shape (n_bins,), and gradient, shape (n_parameters,).
+        array, shape (n_bins,) or (n_points, n_bins)
         """
-        base, values, product = self._parts(parameters)
-        cells = base * product
-        bins = self._to_bins(cells)
-        by_cell = np.asarray(of_bins(bins))[self.bin_of_cell]
-        weights = (by_cell * cells)[self._pair_cell]
-        by_value = np.bincount(self._pair_value, weights=weights, minlength=len(values)) / values
-        gradient = by_value[: self.n_parameters].copy()
-        alpha = parameters[self._norm_parameters]
-        by_norm = by_value[self.n_parameters : -1] * self._norm_slopes(alpha)
-        np.add.at(gradient, self._norm_parameters, by_norm)
-        if len(self._shift_parameters):
-            alpha, by_base = parameters[self._shift_parameters], by_cell * product
-            slope = self._linear @ by_base + _curve_slope(alpha) * (self._curved @ by_base)
-            gradient[self._shift_parameters] += slope
-        return bins, gradient
+        found = self.parts(np.atleast_2d(parameters)).bins
+        return np.asarray(found[0] if parameters.ndim == 1 else found)
 
-    def _to_bins(self, cells: Floats) -> Floats:
-        return np.asarray(
-            np.bincount(self.bin_of_cell, weights=cells, minlength=self.n_bins), dtype=np.float64
-        )
+    def parts(self, parameters: Floats) -> Parts:
+        """Cells at many points, from parameters of shape (n_points, n_parameters)."""
+        n_points, some = len(parameters), self.row_factors
+        values = np.where(parameters == 0.0, _ALMOST_ZERO, parameters)
+        norms = self._norms.at(parameters[:, some.parameter[some.n_plain :]])
+        ones = np.ones((n_points, self.place.n_rows + 1))
+        factors = [values[:, some.parameter[: some.n_plain]], norms.value, ones]
+        ordered = np.concatenate(factors, axis=1)[:, some.order]
+        product = np.multiply.reduceat(ordered, some.starts, axis=1)[:, self.place.row_of]
+        if self.bin_factors.layers:
+            with_one = np.concatenate([values, np.ones((n_points, 1))], axis=1)
+            for layer in self.bin_factors.layers:
+                product *= with_one[:, layer]
+        base, curve = self._base(parameters)
+        return Parts(base * product, product, values, norms, curve)
 
-    def _parts(self, parameters: Floats) -> tuple[Floats, Floats, Floats]:
-        base = self.nominal
-        if len(self._shift_parameters):
-            alpha = parameters[self._shift_parameters]
-            base = base + alpha @ self._linear + _curve(alpha) @ self._curved
-        norms = self._norm_factors(parameters[self._norm_parameters])
-        values = np.concatenate([parameters, norms, [1.0]])
-        values[values == 0.0] = _ALMOST_ZERO
-        product = np.multiply.reduceat(values[self._pair_value], self._starts)
-        return base, values, product
+    def _base(self, parameters: Floats) -> tuple[Floats, Curve]:
+        """Templates with their shifts, and the curved part of these."""
+        n_shifts, nominal = self.shifts.n, self.place.nominal
+        linear, curve = shift(self._code, parameters[:, :n_shifts])
+        if not n_shifts:
+            return nominal[np.newaxis], curve
+        flat = (-1, n_shifts)
+        moved = linear @ self.shifts.linear.reshape(flat).T
+        moved += curve.value @ self.shifts.curved.reshape(flat).T
+        return nominal + moved.reshape(-1, *nominal.shape), curve
 
-    def _norm_factors(self, alpha: Floats) -> Floats:
-        inside = 1.0 + alpha * _polynomial(self._norm_coefficients, alpha)
-        outside = np.where(alpha > 0, self._norm_high, self._norm_low) ** np.abs(alpha)
-        return np.where(np.abs(alpha) < 1, inside, outside)
+    def slopes(self, parts: Parts) -> Slopes:
+        """First derivatives of the yields of bins."""
+        n_points, n_shifts = len(parts.cells), self.shifts.n
+        dense = np.zeros((n_points, self.n_bins, self.n_dense))
+        if len(self.row_factors.row):
+            of_rows = self.row_slopes(parts)
+            for bins, rows in self.place.channels:
+                cells = parts.cells[:, bins, : rows.stop - rows.start]
+                dense[:, bins, : self.n_scalar] = cells @ of_rows[:, rows]
+        if n_shifts:
+            by_bin = parts.product.transpose(1, 0, 2)
+            slopes = by_bin @ self.shifts.linear
+            slopes += (by_bin @ self.shifts.curved) * parts.curve.slope
+            dense[:, :, :n_shifts] += slopes.transpose(1, 0, 2)
+        return Slopes(dense, self._bin_slopes(dense, parts))
 
-    def _norm_slopes(self, alpha: Floats) -> Floats:
-        powers = np.arange(1, 7)[:, np.newaxis]
-        inside = _polynomial(self._norm_coefficients * powers, alpha)
-        side = np.where(alpha > 0, self._norm_high, self._norm_low)
-        outside = np.sign(alpha) * np.log(side) * side ** np.abs(alpha)
-        return np.where(np.abs(alpha) < 1, inside, outside)
+    def _bin_slopes(self, dense: Floats, parts: Parts) -> Floats:
+        """Derivatives by parameters of single cells; those of several bins go to `dense`."""
+        some = self.bin_factors
+        if not len(some.segments):
+            return np.zeros((len(dense), 0))
+        flat = parts.cells.reshape(len(dense), -1)
+        by_factor = flat[:, some.cell] / parts.values[:, some.parameter]
+        sums = np.add.reduceat(by_factor, some.segments, axis=1)
+        shared = some.segments[: some.n_shared]
+        dense[:, some.bin[shared], some.parameter[shared]] = sums[:, : some.n_shared]
+        return np.asarray(sums[:, some.n_shared :])
 
-
-def _polynomial(coefficients: Floats, alpha: Floats) -> Floats:
-    """Horner's scheme; `coefficients` of shape (n, len(alpha)), constant term first."""
-    total = np.zeros_like(alpha)
-    for row in coefficients[::-1]:
-        total = total * alpha + row
-    return total
-
-
-def _curve(alpha: Floats) -> Floats:
-    square = alpha**2
-    inside = square * (15.0 + square * (3.0 * square - 10.0))
-    return np.where(square > 1, 8.0 * np.abs(alpha), inside)
-
-
-def _curve_slope(alpha: Floats) -> Floats:
-    square = alpha**2
-    inside = alpha * (30.0 + square * (18.0 * square - 40.0))
-    return np.where(square > 1, 8.0 * np.sign(alpha), inside)
-
-
-def _code4_coefficients(low: Floats, high: Floats) -> Floats:
-    """Coefficients of alpha**1 to alpha**6 that join both exponentials twice differentiably."""
-    n = np.arange(1, 7)
-    sides = [np.ones(6), (-1.0) ** n]
-    matrix = np.array(
-        [
-            *sides,
-            n * sides[0],
-            n * (-1.0) ** (n - 1),
-            n * (n - 1) * sides[0],
-            n * (n - 1) * sides[1],
-        ]
-    )
-    log_high, log_low = np.log(high), np.log(low)
-    wanted = np.array(
-        [
-            high - 1,
-            low - 1,
-            high * log_high,
-            -low * log_low,
-            high * log_high**2,
-            low * log_low**2,
-        ]
-    )
-    return np.linalg.solve(matrix, wanted)
-
-
-def _collect(model: Any) -> _Collected:
-    found = _Collected()
-    channels = {channel["name"]: channel for channel in model.spec["channels"]}
-    used: dict[str, int] = {}  # parameters of a staterror that earlier channels took
-    start = 0
-    for name in model.config.channels:
-        bins = model.config.channel_slices[name]
-        stat = set()
-        for sample in channels[name]["samples"]:
-            nominal = np.asarray(sample["data"], dtype=np.float64)
-            cells = slice(start, start + len(nominal))
-            start = cells.stop
-            found.bins.append(np.arange(bins.start, bins.stop))
-            found.nominal.append(nominal)
-            found.rows.append((name, sample["name"], cells))
-            for modifier in sample["modifiers"]:
-                _add_modifier(model, found, modifier, used)
-                if modifier["type"] == "staterror":  # the others are shared between channels
-                    stat.add(modifier["name"])
-        for parameter_set in stat:
-            used[parameter_set] = used.get(parameter_set, 0) + bins.stop - bins.start
-    return found
-
-
-def _add_modifier(
-    model: Any, found: _Collected, modifier: Mapping[str, Any], used: Mapping[str, int]
-) -> None:
-    name, kind, data = modifier["name"], modifier["type"], modifier["data"]
-    first = model.config.par_slice(name).start
-    channel, sample, cells = found.rows[-1]
-    covered = np.arange(cells.start, cells.stop)
-    if kind == "histosys":
-        low, high = (np.asarray(data[key], dtype=np.float64) for key in ("lo_data", "hi_data"))
-        found.shifts.append((first, cells, low, high))
-    elif kind == "normsys":
-        if not (data["lo"] > 0 and data["hi"] > 0):
-            raise WorkspaceError(
-                f"normsys {name!r} of sample {sample!r} in channel {channel!r} has factors "
-                f"{data['lo']} and {data['hi']}. Both must be positive: correct the templates."
-            )
-        found.norms.append((first, cells, float(data["lo"]), float(data["hi"])))
-    elif kind in ("normfactor", "lumi"):
-        found.plain.append((np.full(len(covered), first), covered))
-    elif kind in _PER_BIN:
-        offset = first + used.get(name, 0)
-        found.plain.append((np.arange(offset, offset + len(covered)), covered))
-    else:
-        raise WorkspaceError(
-            f"modifier type {kind!r} of {name!r} in channel {channel!r} is not known. "
-            "Known: histosys, normsys, normfactor, lumi, staterror, shapesys, shapefactor."
-        )
+    def row_slopes(self, parts: Parts) -> Floats:
+        """Logarithmic slopes of the factor of each row, shape (n_points, n_rows, n_scalar)."""
+        some = self.row_factors
+        of_rows = np.zeros((len(parts.cells), self.place.n_rows, self.n_scalar))
+        plain = 1.0 / parts.values[:, some.parameter[: some.n_plain]]
+        of_rows[:, some.row, some.parameter] = np.concatenate([plain, parts.norms.slope], axis=1)
+        return of_rows
 
 
 def rows_of_channel(yields: Yields, channel: str) -> Iterator[tuple[str, slice]]:

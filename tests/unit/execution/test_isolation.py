@@ -9,7 +9,7 @@ import signal
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hepflow.errors import MissingBranch, StorageError, UserFunctionError
@@ -79,6 +79,7 @@ def beside(start, stop, ranges):
     return [one for one in zip(edges[::2], edges[1::2], strict=True) if one[0] < one[1]]
 
 
+@settings(deadline=None)
 @given(
     bad=st.sets(st.integers(0, 299), min_size=1, max_size=5),
     start=st.integers(0, 50),
@@ -110,6 +111,7 @@ def test_exactly_the_entries_that_fail_are_found(tmp_path_factory, bad, start, w
     assert len(probe.tried) == (count if found.good else 2)
 
 
+@settings(deadline=None)
 @given(
     bad=st.sets(st.integers(0, 299), min_size=1, max_size=5),
     start=st.integers(0, 50),

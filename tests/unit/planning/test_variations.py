@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -183,6 +184,10 @@ def test_templates_name_their_datasets(by_name):
 
 def test_what_moves_whole_templates(by_name):
     assert effect(by_name["lumi"]) == "±1.2 % in the fit"
+    down = replace(by_name["lumi"], size_down=0.01)
+    assert effect(down) == "+1.2 -1 % in the fit"
+    years = replace(by_name["xsec_2016"], downs=dict.fromkeys(by_name["xsec_2016"].sizes, 0.05))
+    assert effect(years).startswith("+10 -5 %, as templates")
     partly = "±10 %, as templates: not all of the process alike"
     assert effect(by_name["xsec_2016"]) == partly
     assert effect(by_name["shower"]) == "herwig__shower_up in the place of ttbar_2016__nominal"

@@ -48,4 +48,4 @@ def test_colours_that_matplotlib_does_not_know():
 def test_without_mplhep(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ImportError, match="mplhep is not installed"):
-        style._experiment_style.__wrapped__()
+        style._experiment_style.__wrapped__("CMS")

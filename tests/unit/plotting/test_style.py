@@ -3,7 +3,6 @@ import itertools
 import numpy as np
 import pytest
 
-from hepflow.plotting.draw_fit import value_text
 from hepflow.plotting.spec import PlottingSpec
 from hepflow.plotting.style import (
     PALETTE,
@@ -12,6 +11,7 @@ from hepflow.plotting.style import (
     luminosity_text,
     process_colours,
 )
+from hepflow.plotting.texts import value_text
 
 # Machado et al., IEEE TVCG 15 (2009) 1291: deuteranopia, on linear RGB.
 DEUTERANOPIA = np.array(

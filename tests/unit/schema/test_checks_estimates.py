@@ -212,6 +212,8 @@ def test_sizes_of_an_estimate_are_the_same_in_all_years():
     assert problems_in(found) == {}
     found["systematics"]["2017"] = [{**size, "size": 0.2}]
     assert "systematics.2017[0].size" in problems_in(found)
+    found["systematics"]["2017"] = [{**size, "size_down": 0.05}]
+    assert "systematics.2017[0].size_down" in problems_in(found)
 
 
 def test_malformed_estimates_are_told_too():

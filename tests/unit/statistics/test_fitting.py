@@ -17,6 +17,7 @@ from hepflow.statistics import (
     fit,
     from_cabinetry,
     goodness_of_fit,
+    load_likelihood,
     load_model,
     require_good,
     run_fit,
@@ -31,7 +32,7 @@ from tests.unit.statistics.models import (
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
-OPTIMIZERS = pytest.mark.parametrize("optimizer", ["minuit", "scipy"])
+OPTIMIZERS = pytest.mark.parametrize("optimizer", ["newton", "minuit", "scipy"])
 
 
 def fitted(workspace, **options):
@@ -188,6 +189,29 @@ def test_flat_likelihood_is_no_result(optimizer):
         require_good(result)
 
 
+def empty_bin(observed):
+    """A bin without expectation beside that of `counting`."""
+    workspace = counting(4.0, 10.0, 16.0, normsys("a", 1.1, 0.9))
+    for sample in workspace["channels"][0]["samples"]:
+        sample["data"].append(0.0)
+    workspace["observations"][0]["data"].append(observed)
+    return workspace
+
+
+def test_data_in_a_bin_without_expectation_are_no_result():
+    for load in (load_model, load_likelihood):
+        result = fit(*load(empty_bin(3.0)))
+        with pytest.raises(FitError, match="sr expects no event in bin 1, where 3 are observed"):
+            require_good(result)
+
+
+def test_a_bin_without_anything_does_not_matter():
+    result = require_good(fit(*load_likelihood(empty_bin(0.0))))
+    without = fitted(counting(4.0, 10.0, 16.0, normsys("a", 1.1, 0.9)))
+    np.testing.assert_allclose(result.bestfit, without.bestfit, atol=1e-6)
+    np.testing.assert_allclose(result.uncertainty, without.uncertainty, rtol=1e-6)
+
+
 def test_two_factors_on_one_bin_are_no_result():
     workspace = counting(4.0, 10.0, 16.0, {"name": "k", "type": "normfactor", "data": None})
     result = fitted(workspace)
@@ -255,7 +279,7 @@ def test_a_fit_that_fails_is_tried_again(monkeypatch, failures):
         return found if len(calls) > failures else replace(found, valid=False)
 
     monkeypatch.setattr(minimise, "_minuit", failing)
-    result = require_good(fitted(counting(4.0, 10.0, 16.0)))
+    result = require_good(fitted(counting(4.0, 10.0, 16.0), optimizer="minuit"))
     assert calls == [0, 1, 2, 2][: failures + 1]
     assert result.value("mu")[0] == pytest.approx(1.5, abs=1e-3)
 
@@ -274,7 +298,7 @@ def test_a_minimiser_that_stops_early_is_not_believed(monkeypatch, early):
 
     monkeypatch.setattr(minimise, "_minuit", stopping)
     monkeypatch.setattr(minimise, "_NEWTON_STEPS", 0)
-    result = fitted(counting(4.0, 10.0, 26.0))
+    result = fitted(counting(4.0, 10.0, 26.0), optimizer="minuit")
     assert calls == [0, 1, 2][: early + 1]
     assert result.converged == (early == 1)
     if early == 1:
@@ -290,6 +314,6 @@ def test_a_fit_that_always_fails_is_no_result(monkeypatch):
     monkeypatch.setattr(minimise, "_minuit", lambda *args: replace(honest(*args), valid=False))
     workspace = counting(4.0, 10.0, 16.0, normsys("a", 1.1, 0.9))
     with pytest.raises(FitError, match="did not converge"):
-        require_good(fitted(workspace))
+        require_good(fitted(workspace, optimizer="minuit"))
     with pytest.raises(FitError, match="mu held at 0 did not converge"):
-        upper_limit(*load_model(workspace))
+        upper_limit(*load_model(workspace), optimizer="minuit")

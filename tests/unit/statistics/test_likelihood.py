@@ -100,27 +100,28 @@ def test_negative_expectation_is_a_wall_and_not_nan():
     assert likelihood.gradient(np.array([-1.0]), np.asarray(data))[0] < 0
 
 
-def test_another_interpolation_is_refused():
+def test_a_model_whose_value_is_not_ours_is_refused():
     import pyhf
 
     workspace = counting(3.0, 10.0, 12.0, normsys("a", 1.5, 0.5))
-    settings = {"normsys": {"interpcode": "code1"}, "histosys": {"interpcode": "code0"}}
-    model = pyhf.Workspace(workspace).model(modifier_settings=settings)
-    with pytest.raises(WorkspaceError, match="interpolation codes"):
+    model = pyhf.Workspace(workspace).model(clip_bin_data=11.0)
+    with pytest.raises(WorkspaceError, match=r"is \S+ in pyhf and \S+ here"):
         Likelihood(model)
 
 
 def test_a_factor_that_is_not_positive_is_refused():
     model, _ = load_model(counting(3.0, 10.0, 12.0, normsys("jes", 1.5, 0.0)))
-    with pytest.raises(WorkspaceError, match="'jes' of sample 'background' in channel 'sr'"):
+    with pytest.raises(WorkspaceError, match="normsys 'jes' of channel 'sr', sample 'background'"):
         Likelihood(model)
 
 
-def test_a_model_without_parameter_of_interest_is_refused():
+def test_a_model_without_parameter_of_interest_has_none():
     workspace = counting(3.0, 10.0, 12.0)
     workspace["measurements"][0]["config"]["poi"] = ""
+    likelihood = Likelihood(load_model(workspace)[0])
+    assert not likelihood.has_poi
     with pytest.raises(WorkspaceError, match="no parameter of interest"):
-        Likelihood(load_model(workspace)[0])
+        _ = likelihood.poi
 
 
 @pytest.mark.parametrize(

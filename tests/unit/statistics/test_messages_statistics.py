@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hepflow.errors import FitError, WorkspaceError
-from hepflow.statistics import minimise, yields
+from hepflow.statistics import minimise
 from hepflow.statistics.workspace import check_expectation
 
 
@@ -19,6 +19,7 @@ def test_a_likelihood_that_is_nowhere_finite(monkeypatch):
         np.array([1.0]),
         np.array([False]),
         np.array([[0.0, 10.0]]),
+        "minuit",
     )
     monkeypatch.setattr(
         minimise, "_run", lambda *_, **__: minimise.Minimum(start, np.nan, valid=False)
@@ -35,11 +36,3 @@ def test_a_bin_that_is_not_finite(expected, observed):
     }
     with pytest.raises(WorkspaceError, match="channel 'SR' is not finite in bin 1"):
         check_expectation(workspace)
-
-
-def test_a_modifier_that_is_not_known():
-    model = SimpleNamespace(config=SimpleNamespace(par_slice=lambda _: slice(0, 1)))
-    found = SimpleNamespace(rows=[("SR", "signal", slice(0, 2))])
-    modifier = {"name": "mine", "type": "custom", "data": None}
-    with pytest.raises(WorkspaceError, match="modifier type 'custom' of 'mine' in channel 'SR'"):
-        yields._add_modifier(model, found, modifier, {})

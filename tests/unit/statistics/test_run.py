@@ -35,6 +35,9 @@ FILES = {
     "limit.json",
     "significance.json",
     "prediction.json",
+    "audit.json",
+    "groups.json",
+    "ranking.json",
 }
 
 
@@ -67,7 +70,7 @@ def test_every_file_says_what_became_of_the_input(folders):
     said = {"remarks": ["50 % of data"], "input": [{"dataset": "data", "fraction": 0.5}]}
     result = run_statistics(spec(), histograms(signal=0.4), folders, provenance=said)
     assert names(folders) == FILES | {"input.json"}
-    for name in ("input", "fit", "prediction", "limit", "significance"):
+    for name in ("input", "fit", "prediction", "limit", "significance", "ranking"):
         stored = json.loads((folders.get_statistics_dir() / f"{name}.json").read_text())
         assert {key: stored[key] for key in said} == said
     again = load_statistics(folders.get_statistics_dir())
@@ -144,7 +147,7 @@ def test_a_failed_fit_leaves_no_earlier_limit(folders):
     result = run_statistics(spec(norm_factors=both), histograms(), folders)
     assert not result.fit.converged
     assert result.limit is None
-    assert names(folders) == FILES - {"limit.json", "significance.json"}
+    assert names(folders) == FILES - {"limit.json", "significance.json", "ranking.json"}
     with pytest.raises(FitError, match="mu, twin"):
         require_good(result.fit)
     stored = json.loads((folders.get_statistics_dir() / "fit.json").read_text())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from hepflow.errors import ConfigurationError
 from hepflow.schema import Config
 from hepflow.statistics import StatisticsSpec
 from hepflow.statistics.spec import NormalisationSpec, NormFactorSpec, ShapeSpec
-from tests.unit.schema.examples import valid
+from tests.unit.schema.examples import number, valid
 
 SIMULATED = ("signal", "ttbar", "wjets")
 
@@ -44,7 +45,7 @@ def test_holds_the_configuration():
     assert spec.normalisations == (NormalisationSpec("lumi", 0.025, SIMULATED),)
     assert spec.shapes == (
         ShapeSpec("pileup", SIMULATED),
-        ShapeSpec("jes_pu", SIMULATED),
+        ShapeSpec("jes_pu", SIMULATED, group="object corrections"),
         ShapeSpec("top_pt", ("ttbar",)),
     )
 
@@ -81,7 +82,72 @@ def test_a_norm_factor_without_its_process_goes():
 def test_correction_applies_to_processes():
     config = valid()
     config["corrections"][1]["applies_to"] = ["wjets"]
-    assert StatisticsSpec.from_config(config).shapes[1] == ShapeSpec("jes_pu", ("wjets",))
+    assert StatisticsSpec.from_config(config).shapes[1].processes == ("wjets",)
+
+
+def test_bins_of_the_fit_are_those_of_the_observable():
+    config = valid()
+    spec = StatisticsSpec.from_config(config)
+    assert not spec.channels[0].rebinned
+    filled = spec.channels[0].edges
+    config["channels"][0]["fit_binning"] = "200,3000,10"  # rounded otherwise
+    spec = StatisticsSpec.from_config(config)
+    assert spec.channels[0].edges == filled[::2]
+    assert [one.rebinned for one in spec.channels] == [True, False]
+    config["channels"][0]["fit_binning"] = "200,3000,20"
+    assert StatisticsSpec.from_config(config).channels[0] == replace(
+        spec.channels[0], edges=filled, rebinned=False
+    )
+
+
+def test_validation_regions_stand_beside_the_fit():
+    config = valid()
+    config["channels"].append({**config["channels"][1], "name": "VR", "kind": "validation"})
+    config["general"]["blind"] = ["SR", "VR"]
+    spec = StatisticsSpec.from_config(config)
+    assert [one.name for one in spec.channels] == ["SR", "CR"]
+    assert [(one.name, one.kind) for one in spec.validation] == [("VR", "validation")]
+    assert (spec.blind, spec.blind_validation) == (("SR",), ("VR",))
+    config["general"]["channels"] = ["SR"]
+    assert StatisticsSpec.from_config(config).validation == ()
+
+
+def test_what_an_estimate_is_made_from_is_no_validation_region():
+    config = valid()
+    names = ("A", "B", "C", "VR")
+    config["channels"] += [
+        {**config["channels"][0], "name": name, "kind": "validation"} for name in names
+    ]
+    assert [one.name for one in StatisticsSpec.from_config(config).validation] == list(names)
+    transfer = {"numerator": "B", "denominator": "C"}
+    config["estimates"] = [
+        {"process": "fakes", "channel": "SR", "from_channel": "A", "transfer": transfer}
+    ]
+    assert [one.name for one in StatisticsSpec.from_config(config).validation] == ["VR"]
+
+
+def test_two_sides_of_a_size_that_differ():
+    config = valid()
+    config["systematics"][0] |= {"size": 1.0, "size_down": 0.5}
+    lumi = StatisticsSpec.from_config(config).normalisations[0]
+    assert (lumi.size, lumi.down) == (1.0, 0.5)
+
+
+def test_sources_know_their_group():
+    config = valid()
+    config["systematics"][0]["group"] = "luminosity"
+    config["corrections"][1]["group"] = "jets"
+    config["corrections"][1]["uncertainty_sources"].append(
+        {"name": "jes_mc", "up_function": number, "group": "simulation", "smooth": True}
+    )
+    spec = StatisticsSpec.from_config(config)
+    assert spec.normalisations[0].group == "luminosity"
+    assert {one.name: (one.group, one.smooth) for one in spec.shapes} == {
+        "pileup": ("weight corrections", False),
+        "jes_pu": ("jets", False),
+        "jes_mc": ("simulation", True),
+        "top_pt": ("weight corrections", False),
+    }
 
 
 def test_the_users_own_model_needs_no_norm_factor():

@@ -17,14 +17,20 @@ from hepflow.statistics import (
     build_workspace,
     differs_from_filled,
     fit_templates,
+    load_likelihood,
     load_model,
     read_cabinetry_config,
     template_file,
     write_cabinetry_config,
 )
 from hepflow.statistics.cabinetry_config import HEADER, generate, is_own
-from hepflow.statistics.spec import AlternativeSpec, ShapeSpec
-from tests.unit.statistics.models import PROCESSES, histograms, spec
+from hepflow.statistics.spec import (
+    AlternativeSpec,
+    NormalisationSpec,
+    NormFactorSpec,
+    ShapeSpec,
+)
+from tests.unit.statistics.models import EDGES, PROCESSES, histograms, spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
 
@@ -237,6 +243,68 @@ def test_sources_act_on_their_processes_only():
     assert lumi["data"] == {"hi": 1.025, "lo": 0.975}
 
 
+def test_a_norm_factor_of_some_channels_and_a_fixed_one(tmp_path):
+    mu, ttbar = spec().norm_factors
+    limited = NormFactorSpec("wjets_cr", ("wjets", "ttbar"), 1.2, (0.0, 3.0), channels=("cr",))
+    held = replace(ttbar, nominal=0.9, fixed=True)
+    found, wanted = histograms(), spec(norm_factors=(mu, held, limited))
+    write_root(found, tmp_path / "h.root")
+    config = generate(found, wanted, tmp_path / "h.root", tmp_path / "folder")
+    assert config["General"]["Fixed"] == [{"Name": "ttbar_norm", "Value": 0.9}]
+    ours = build_workspace(found, wanted, config)
+    assert_same(build_from_own(config), ours)
+    factors = {
+        (channel["name"], sample["name"]): {
+            one["name"] for one in sample["modifiers"] if one["type"] == "normfactor"
+        }
+        for channel in ours["channels"]
+        for sample in channel["samples"]
+    }
+    assert factors["sr", "ttbar"] == {"ttbar_norm"}
+    assert factors["cr", "ttbar"] == {"ttbar_norm", "wjets_cr"}
+    assert (factors["sr", "wjets"], factors["cr", "wjets"]) == (set(), {"wjets_cr"})
+    model, _ = load_model(ours)
+    fixed = dict(zip(model.config.par_names, model.config.suggested_fixed(), strict=True))
+    assert (fixed["ttbar_norm"], fixed["mu"], fixed["wjets_cr"]) == (True, False, False)
+    asimov = build_workspace(found, wanted, config, asimov=True)
+    parts = [found.template("cr", "mass", one).values for one in PROCESSES]
+    expected = parts[0] + 0.9 * 1.2 * parts[1] + 1.2 * parts[2]
+    np.testing.assert_allclose(asimov["observations"][1]["data"], expected)
+
+
+def test_a_norm_factor_without_events_where_it_acts(caplog):
+    found = with_block(histograms(), ("cr", "mass", "signal"), lambda sumw: sumw.fill(0.0))
+    mu, ttbar = spec().norm_factors
+    extra = NormFactorSpec("extra", ("signal",), 1.0, (0.0, 3.0), channels=("cr",))
+    built(found, spec(norm_factors=(mu, ttbar, extra)))
+    assert "norm factor extra acts on no events" in caplog.text
+    with pytest.raises(WorkspaceError, match="signal is empty in every region of the fit where"):
+        built(found, spec(norm_factors=(replace(mu, channels=("cr",)), ttbar)))
+
+
+def test_sides_of_a_size_that_differ(tmp_path):
+    found = histograms()
+    wanted = spec(normalisations=(NormalisationSpec("xs", 1.0, ("wjets",), None, 0.5),))
+    write_root(found, tmp_path / "h.root")
+    config = generate(found, wanted, tmp_path / "h.root", tmp_path / "folder")
+    ours = build_workspace(found, wanted, config)
+    assert_same(build_from_own(config), ours)
+    wjets = ours["channels"][0]["samples"][2]["modifiers"]
+    assert {"name": "xs", "type": "normsys", "data": {"hi": 2.0, "lo": 0.5}} in wjets
+    likelihood, _ = load_likelihood(ours)
+    index = likelihood.labels.index("xs")
+
+    def expected(pull):
+        parameters = likelihood.nominal()
+        parameters[index] = pull
+        return likelihood.yields.bins(parameters)[likelihood.channels["sr"]]
+
+    rest = found.total("sr", "mass", ("signal", "ttbar")).values
+    part = found.template("sr", "mass", "wjets").values
+    for pull in (-2.0, -1.0, 0.0, 1.0, 2.0):  # a log-normal of factor 2
+        np.testing.assert_allclose(expected(pull), rest + part * 2.0**pull)
+
+
 def test_a_template_that_is_not_finite_names_its_bin():
     def spoil(sumw):
         sumw[1, 4] = np.nan
@@ -371,14 +439,35 @@ def test_own_file_with_asimov_data_and_another_parameter_of_interest(tmp_path):
     assert build_from_own(config, asimov=True, poi="ttbar_norm") == ours
 
 
-@pytest.mark.parametrize("threshold", [0.0, 0.05])
-@pytest.mark.parametrize("fold", [True, False])
-def test_cabinetry_builds_the_same_from_the_templates_of_the_fit(tmp_path, fold, threshold):
-    found, wanted = histograms(), spec(fold_overflow=fold, mc_stat_threshold=threshold)
+COARSE = tuple(replace(one, edges=EDGES[1::3], rebinned=True) for one in spec().channels)
+SMOOTH = tuple(replace(one, smooth=True) for one in spec().shapes)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"mc_stat_threshold": 0.05},
+        {"fold_overflow": True},
+        {"fold_overflow": True, "mc_stat_threshold": 0.05},
+        {"channels": COARSE},
+        {"min_expectation": 50.0},
+        {"min_expectation": 1e9},  # one bin
+        {
+            "channels": COARSE,
+            "fold_overflow": True,
+            "min_expectation": 80.0,
+            "mc_stat_threshold": 0.02,
+            "shapes": SMOOTH,
+        },
+    ],
+)
+def test_cabinetry_builds_the_same_from_the_templates_of_the_fit(tmp_path, options):
+    found, wanted = histograms(), spec(**options)
     filled = tmp_path / "histograms.root"
     write_root(found, filled)
     file = template_file(wanted, tmp_path, filled)
-    assert (file == filled) == (not fold and not threshold)
+    assert (file == filled) == (not options)
     if differs_from_filled(wanted):
         write_root(fit_templates(found, wanted), file)
     config = generate(found, wanted, file, tmp_path / "folder")

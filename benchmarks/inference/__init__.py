@@ -1,0 +1,1 @@
+"""A CLs scan and a ranking, beside pyhf and cabinetry."""

@@ -1,0 +1,1 @@
+"""What `hepflow plot` finds in folders and files."""
