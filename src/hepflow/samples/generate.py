@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 from numpy.random import Generator
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from hepflow.samples import datataking, truth
 from hepflow.samples.columns import Column, EventColumns, coarse, concatenate
 from hepflow.samples.detector import observe
-from hepflow.samples.processes import GENERATORS
+from hepflow.samples.processes import GENERATORS, HardEvents
 
 EVENTS_PER_BLOCK = 1000  # in simulation
 NUMBERS_PER_FILE = 10_000_000  # event numbers set aside for each file
@@ -32,10 +33,16 @@ def generator(sample: tuple[int, int], dataset: str, index: int) -> Generator:
     return np.random.default_rng([*sample, zlib.crc32(dataset.encode()), index])
 
 
-def simulate(dataset: str, size: int, index: int, rng: Generator) -> EventColumns:
-    """Return `size` simulated events of file number `index`."""
+def simulate(
+    dataset: str,
+    size: int,
+    index: int,
+    rng: Generator,
+    process: Callable[[int, Generator], HardEvents] | None = None,
+) -> EventColumns:
+    """Return `size` simulated events of file number `index`, where named of another process."""
     known = truth.PROCESSES[dataset]
-    events = observe(GENERATORS[dataset](size, rng), rng, data=False)
+    events = observe((process or GENERATORS[dataset])(size, rng), rng, data=False)
     sign = np.where(rng.random(size) < known.negative_fraction, -1.0, 1.0)
     spread = np.exp(truth.WEIGHT_SPREAD * rng.standard_normal(size))
     number = index * NUMBERS_PER_FILE + np.arange(1, size + 1)

@@ -36,6 +36,7 @@ from hepflow.samples.kinematics import (
 ISR_SLOTS = 3  # at most this many radiated jets
 TTBAR_RADIATION, WJETS_RADIATION = 1.3, 2.0  # mean number of them, before the limit
 RESONANCE_MASS, RESONANCE_WIDTH = 2000.0, 60.0  # [GeV]
+LOWEST_MASS = 400.0  # [GeV] of a resonance that decays to two top quarks, tails of both included
 TTBAR_THRESHOLD, TTBAR_POWER = 1020.0, 4.5  # lowest mass [GeV]; the integral falls as m**-power
 WJETS_THRESHOLD, WJETS_POWER = 470.0, 4.5  # lowest pt of the leading parton [GeV]
 
@@ -127,9 +128,10 @@ def _continuum(size: int, rng: Generator) -> FloatArray:
     return np.minimum(mass, 5000.0)
 
 
-def signal(size: int, rng: Generator) -> HardEvents:
-    """Z' -> ttbar: 70 % semileptonic, 15 % dileptonic, 15 % hadronic."""
-    mass = breit_wigner(rng, size, RESONANCE_MASS, RESONANCE_WIDTH, 700.0)
+def signal(size: int, rng: Generator, pole: float = RESONANCE_MASS) -> HardEvents:
+    """Z' -> ttbar: 70 % semileptonic, 15 % dileptonic, 15 % hadronic; `pole` is its mass [GeV]."""
+    width, reach = RESONANCE_WIDTH * (pole / RESONANCE_MASS), min(700.0, pole - LOWEST_MASS)
+    mass = breit_wigner(rng, size, pole, width, reach)
     mode = rng.random(size)
     first = _coin(size, rng)
     both, neither = mode < 0.15, mode > 0.85  # noqa: PLR2004 -- shares of the docstring
