@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
 
-from hepflow.errors import ConfigurationError, HepflowError, MissingArtifact, StorageError
+from hepflow.errors import (
+    AuditError,
+    ConfigurationError,
+    HepflowError,
+    MissingArtifact,
+    StorageError,
+)
 from hepflow.pipeline import run
 from hepflow.statistics import load_statistics
 from tests.fields.project import (
@@ -195,3 +202,23 @@ def test_the_page_about_the_run(config, tmp_path):
     assert run(config).report is None
     assert not page.exists()
     assert (tmp_path / "out" / "report" / "run.json").exists()
+
+
+def test_a_fit_that_is_stopped_leaves_a_report_and_nothing_of_an_earlier_one(config, tmp_path):
+    factor = {"name": "mu", "processes": ["mc"]}
+    config["general"]["run_statistics"] = True
+    config["systematics"] = [{**SOURCE, "down_function": one_more}]
+    config["statistics"] = {"norm_factors": [factor], "audit": {"ignore": True}}
+    run(config)
+    tables = tmp_path / "out" / "statistics" / "tables"
+    assert (tables / "parameters.tex").exists()
+    config["statistics"]["audit"] = {"ignore": False}
+    with pytest.raises(AuditError, match="identical-sides"):
+        run(config)
+    assert not (tables / "parameters.tex").exists()
+    assert (tables / "cutflow_SR.tex").exists()
+    assert not (tmp_path / "out" / "statistics" / "fit.json").exists()
+    assert "identical-sides" in (tmp_path / "out" / "report" / "index.html").read_text()
+    told = json.loads((tmp_path / "out" / "report" / "run.json").read_text())
+    assert told["exit_status"] == 1
+    assert "identical-sides" in told["problems"][0]

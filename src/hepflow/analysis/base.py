@@ -307,16 +307,18 @@ class Analysis(EventLoop):
             histograms, key = stored_histograms(self, self._skims())
             tell("histograms", "read back", why_not(general, "run_histogramming"))
         drawing = self._start_drawing(histograms, runner)
+        remarks = all_remarks(self.config, histograms)
         saving = saving_histograms(self.config, histograms, self.output_manager, key)
         try:
             with saving if fills else contextlib.nullcontext():
                 statistics = self._statistics(histograms, key)
                 if drawing and statistics:
                     drawing.start_fit(statistics)
-                remarks = all_remarks(self.config, histograms)
                 save_tables(self.config, histograms, statistics, self.output_manager, remarks)
         except HepflowError:
             plots = drawing.finish() if drawing else []
+            with contextlib.suppress(StorageError):  # nothing of an earlier fit stays
+                save_tables(self.config, histograms, None, self.output_manager, remarks)
             self.so_far = AnalysisResult(histograms, None, tuple(plots))
             raise
         plots = drawing.finish() if drawing else []

@@ -300,7 +300,8 @@ def _stacked(contents: Sequence[Any], rows: Any, wanted: Collection[str] | None)
     first = contents[0]
     if all(one is first for one in contents):
         return ak.contents.IndexedArray.simplified(rows, first)
-    if _is_collection(first) or (first.is_indexed and _is_collection(first.content)):
+    chosen = first.is_indexed and not first.is_option  # from lists, as by a mask of the events
+    if _is_collection(first.content if chosen else first):
         found = [Lists.of_layout(one) for one in contents]
         if wanted is not None and found[0].fields:
             found = [one.only(wanted) for one in found]

@@ -133,12 +133,17 @@ class Cls:
         Raises
         ------
         LimitError
-            The likelihood does not depend on the POI.
+            The POI is fixed, or the likelihood does not depend on it.
         """
         poi = self.likelihood.poi
+        name = self.likelihood.labels[poi]
+        if self.likelihood.fixed[poi]:
+            raise LimitError(
+                f"{name} is fixed in the model: no limit exists. "
+                "Take `fixed` of it out of the measurement."
+            )
         bent = curvature(self._asimov_task, self._background)
         width = float(bent.uncertainty[poi])
-        name = self.likelihood.labels[poi]
         if not width > 0:
             raise LimitError(
                 f"the likelihood does not depend on {name}: no limit exists. "

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepflow.errors import FitError
 from hepflow.records.results import Significance
 from hepflow.statistics.fitting import as_likelihood, model_info
 from hepflow.statistics.likelihood import Likelihood
@@ -52,9 +53,11 @@ def significance(
     Raises
     ------
     FitError
-        A fit failed from every start.
+        A fit failed from every start, the parameter of interest is fixed, or the likelihood does
+        not depend on it.
     """
     likelihood = as_likelihood(model)
+    require_signal(likelihood)
     use = None if expected_only or data is None else likelihood.checked(data)
     signal = likelihood.nominal()
     signal[likelihood.poi] = signal_strength
@@ -72,6 +75,31 @@ def significance(
         expected_z=expected_z,
         model=model_info(likelihood, optimizer),
     )
+
+
+def require_signal(likelihood: Likelihood) -> None:
+    """Refuse a model in which no data could be a discovery.
+
+    Raises
+    ------
+    FitError
+        The parameter of interest is fixed, or changes no yield.
+    """
+    poi = likelihood.poi
+    name = likelihood.labels[poi]
+    if likelihood.fixed[poi]:
+        raise FitError(
+            f"{name} is fixed in the model: there is no significance. "
+            "Take `fixed` of it out of the measurement."
+        )
+    both = np.array([likelihood.nominal()] * 2)
+    both[:, poi] = 0.0, 1.0
+    without, with_signal = likelihood.yields.bins(both)
+    if np.array_equal(without, with_signal):
+        raise FitError(
+            f"the likelihood does not depend on {name}: there is no significance. "
+            "Look whether the signal has events in the regions of the fit."
+        )
 
 
 def _root_q0(likelihood: Likelihood, profile: Profile) -> float:

@@ -18,7 +18,7 @@ from hepflow.errors import FitError
 from hepflow.logging import progress
 from hepflow.logging.progress import Task as Progress
 from hepflow.records.results import Significance
-from hepflow.statistics.discovery import NEAR_TOP, WIDEN, WIDER
+from hepflow.statistics.discovery import NEAR_TOP, WIDEN, WIDER, require_signal
 from hepflow.statistics.fitting import as_likelihood, model_info
 from hepflow.statistics.likelihood import Likelihood
 from hepflow.statistics.toys import (
@@ -78,6 +78,7 @@ def significance_with_toys(
     """
     spec = (toys or ToySpec()).checked()
     likelihood = as_likelihood(model)
+    require_signal(likelihood)
     observed = None if expected_only or data is None else likelihood.checked(data)
     with progress("toys for the significance", total=4 * spec.number) as task:
         background = _parameters(likelihood, observed, 0.0)
