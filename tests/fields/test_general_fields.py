@@ -216,7 +216,6 @@ def test_a_fit_that_is_stopped_leaves_a_report_and_nothing_of_an_earlier_one(con
     with pytest.raises(AuditError, match="identical-sides"):
         run(config)
     assert not (tables / "parameters.tex").exists()
-    assert (tables / "cutflow_SR.tex").exists()
     assert not (tmp_path / "out" / "statistics" / "fit.json").exists()
     assert "identical-sides" in (tmp_path / "out" / "report" / "index.html").read_text()
     told = json.loads((tmp_path / "out" / "report" / "run.json").read_text())

@@ -168,7 +168,7 @@ MODEL = (
     Edit("side of a size", code(MINE, '"size": 0.02', '"size": 0.02, "size_down": 0.01'), FIT),
     Edit("held parameter", code(MINE, "(0.0, 5.0)", '(0.0, 5.0), "fixed": True'), FIT),
     Edit("smoothing", code(MINE, _SCALE, f'{_SCALE} "smooth": True,'), FIT),
-    Edit("ranking", "--statistics.ranking=false", FIT),
+    Edit("ranking", "--statistics.ranking=false", FIT[:-1]),
     Edit("audit threshold", "--statistics.audit.norm_effect=0.9", FIT[:-1]),
     Edit("group of a source", code(MINE, _SCALE, f'{_SCALE} "group": "scales",'), FIT),
     Edit("group of a correction", code(MINE, _PILEUP, f'{_PILEUP} "group": "pu",'), FIT),

@@ -85,7 +85,8 @@ def _is_result(name: str) -> bool:
     """Whether a file is a result; others tell how it was made, or have the time in them."""
     if name.startswith(("logs/", "skimmed/", "histograms/histograms.")):
         return False
-    return not name.endswith(("key.json", "metadata/files.json", "report/rates.json"))
+    own = ("key.json", "metadata/files.json", "report/rates.json", "report/index.html")
+    return not name.endswith((*own, "config/previous.json"))
 
 
 def _content(path: Path) -> Any:

@@ -135,7 +135,7 @@ def test_the_debugger_opens_in_the_users_function(here, monkeypatch):
     assert ")check()" in written
     assert re.search(r"^(\(Pdb\) )?4000\.0$", written, re.MULTILINE)
     assert ")itself()" in written
-    assert "<Array [" in written
+    assert "Array [" in written
     assert "RuntimeError: too much MET" in written
 
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from hepflow.analysis.drawing import Drawing
 from hepflow.analysis.event_loop import EventLoop
-from hepflow.analysis.figures import look, save_tables, tasks_before_fit
+from hepflow.analysis.figures import look, save_look, save_tables, tasks_before_fit
 from hepflow.analysis.filling import fill_skims
 from hepflow.analysis.results import (
     AnalysisResult,
@@ -37,7 +37,6 @@ from hepflow.journal import tell
 from hepflow.keys import Key
 from hepflow.normalisation import normalise
 from hepflow.output_manager import OutputDirectoryManager
-from hepflow.plotting import LOOK_FILE
 from hepflow.records import HistogramSet, Ledger, RawHistograms, StatisticsResult
 from hepflow.schema import Config
 from hepflow.skimming import Skim
@@ -48,7 +47,6 @@ from hepflow.statistics import (
     prepare_workspace,
     run_fit,
 )
-from hepflow.storage import write_json
 
 _log = logging.getLogger(__name__)
 ItemKey = tuple[str, str, int, int]
@@ -340,11 +338,12 @@ class Analysis(EventLoop):
         spec, remarks = look(self.config, histograms), all_remarks(self.config, histograms)
         reuse = self.config.general.read_from_cache
         drawing = Drawing(spec, self.output_manager, executor, remarks, reuse=reuse)
-        tasks = tasks_before_fit(self.config, histograms, spec, self.output_manager, remarks)
-        if not self.config.plotting.enabled:
-            drawing.forget_others(tasks)
+        enabled = self.config.plotting.enabled
+        if enabled or drawing.has_earlier():
+            tasks = tasks_before_fit(self.config, histograms, spec, self.output_manager, remarks)
+            (drawing.start if enabled else drawing.forget_others)(tasks)
+        if not enabled:
             tell("plots", "left out", "plotting.enabled is off")
             return None
-        write_json(self.output_manager.get_plots_dir() / LOOK_FILE, spec.to_json())
-        drawing.start(tasks)
+        save_look(spec, self.output_manager)
         return drawing

@@ -98,10 +98,12 @@ class Drawing:
             for kind in self.spec.formats
         ]
 
+    def has_earlier(self) -> bool:
+        """Whether there are figures of an earlier run."""
+        return any(self._stamps())
+
     def forget_others(self, tasks: Iterable[FigureTask]) -> None:
         """Remove figures of an earlier run that do not show the same; draw nothing."""
-        if not any(self._stamps()):
-            return
         self._remove({(task.folder, task.name) for task in tasks if _is_drawn(task)})
 
     def _stamps(self) -> Iterator[Path]:

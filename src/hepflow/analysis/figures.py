@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from hepflow.histograms import cutflow_table
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.plotting import (
+    LOOK_FILE,
     FigureTask,
     PlottingSpec,
     histogram_tasks,
@@ -20,6 +23,7 @@ from hepflow.plotting import (
 from hepflow.plotting.tables import Table
 from hepflow.records import HistogramSet, StatisticsResult
 from hepflow.schema import Config
+from hepflow.storage import atomic_write
 
 FOLDER = "tables"  # in that of the statistics
 
@@ -64,17 +68,31 @@ def save_tables(
     remarks: tuple[str, ...],
 ) -> None:
     """Write yields, effects of sources, the fit and cutflows as LaTeX, and nothing older."""
+    if statistics is None:
+        _remove_tables(output_manager, keep=set())
+        return
     spec = look(config, histograms)
-    found = result_tables(statistics, spec, remarks=remarks) if statistics else []
+    found = result_tables(statistics, spec, remarks=remarks)
     found += [
         systematics_table(histograms, channel, observable, spec, remarks=remarks)
         for channel, observable in fitted(config, histograms).items()
     ]
     found += [_cutflow(histograms, one, spec.labels, remarks) for one in histograms.channels]
     folder = output_manager.get_statistics_dir() / FOLDER
-    written = set(write_tables(found, folder))
-    for old in set(folder.glob("*.tex")) - written:
+    _remove_tables(output_manager, keep=set(write_tables(found, folder)))
+
+
+def _remove_tables(output_manager: OutputDirectoryManager, keep: set[Path]) -> None:
+    folder = Path(output_manager.list_structure()["statistics"]) / FOLDER  # not made here
+    for old in set(folder.glob("*.tex")) - keep:
         old.unlink()
+
+
+def save_look(spec: PlottingSpec, output_manager: OutputDirectoryManager) -> None:
+    """Write how figures look, for those that are drawn later, where it is not there yet."""
+    path, text = output_manager.get_plots_dir() / LOOK_FILE, json.dumps(spec.to_json(), indent=1)
+    if not path.exists() or path.read_bytes() != text.encode():
+        atomic_write(path, text)
 
 
 def _cutflow(

@@ -11,7 +11,7 @@ import numpy as np
 
 from hepflow.plotting.latex import escaped, tabular
 from hepflow.plotting.save import file_name
-from hepflow.storage import atomic_writer, safe_join
+from hepflow.storage import atomic_write, safe_join
 
 _TWO_DIGITS, _ONE_DIGIT = 354, 949  # up to these three digits of an error keep two, or one
 _LEAST, _ONE = 0.005, 0.995  # percent from which an effect has two decimals, and one
@@ -236,7 +236,7 @@ def text_table(
 
 
 def write_tables(tables: Iterable[Table], folder: str | Path) -> list[Path]:
-    """Write each table as LaTeX; the files.
+    """Write each table as LaTeX, where it is not there yet; the files.
 
     Parameters
     ----------
@@ -252,8 +252,8 @@ def write_tables(tables: Iterable[Table], folder: str | Path) -> list[Path]:
     """
     paths = []
     for table in tables:
-        path = safe_join(Path(folder), f"{file_name(table.name)}.tex")
-        with atomic_writer(path) as temporary:
-            Path(temporary).write_text(latex(table), encoding="utf-8")
+        path, text = safe_join(Path(folder), f"{file_name(table.name)}.tex"), latex(table)
+        if not path.exists() or path.read_bytes() != text.encode():
+            atomic_write(path, text)
         paths.append(path)
     return paths

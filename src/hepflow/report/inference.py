@@ -289,11 +289,21 @@ def _significance(discovery: Significance) -> Table:
 
 
 def _limits(limit: LimitResult) -> Table:
-    rows = [("observed", limit.observed)] if limit.observed is not None else []
-    rows += [(f"expected, {n}", value) for n, value in zip(_BANDS, limit.expected, strict=True)]
-    caption = f"Upper limit on {limit.poi} at {100 * limit.confidence_level:.3g} % confidence level"
+    toys = limit.model.get("toys", {})
+    rows = []
+    if limit.observed is not None:
+        rows.append(("observed", limit.observed, toys.get("observed_uncertainty")))
+    errors = toys.get("expected_uncertainty") or [None] * len(_BANDS)
+    bands = zip(_BANDS, limit.expected, errors, strict=True)
+    rows += [(f"expected, {name}", value, error) for name, value, error in bands]
+    caption = f"Upper limit on {limit.poi} at {100 * limit.confidence_level:g} % confidence level"
     columns = (Column("limit"), Column(limit.poi, numeric=True))
-    return Table("limits", caption, columns, tuple((Cell(n), numeric(v)) for n, v in rows))
+    return Table("limits", caption, columns, tuple((Cell(n), _limit(v, e)) for n, v, e in rows))
+
+
+def _limit(value: float, error: float | None) -> Cell:
+    """A limit, with its statistical uncertainty where it comes from toys."""
+    return numeric(value) if error is None else Cell(with_uncertainty(value, error), value)
 
 
 def _cls(poi: str, scan: LimitScan) -> Table:

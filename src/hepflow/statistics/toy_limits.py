@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,9 @@ _BENT = 0.5
 _MARGIN = 0.1  # of a bracket that a new value keeps from its ends
 _LEVER = 0.1  # relative, between the values that a slope is taken from
 _TOO_FAR = 4.0  # standard deviations of CLs at the limit from its target
+_BADLY = 0.2  # relative uncertainty of a limit from which a reader must be told
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ def upper_limit_with_toys(
     -------
     LimitResult
         ``model["toys"]`` holds the statistical uncertainties of the limits, which are larger than
-        what root finding adds. ``scan`` holds the values at which toys were made.
+        what root finding adds; a warning tells those above 20 %. ``scan`` holds the values at
+        which toys were made.
 
     Raises
     ------
@@ -108,6 +113,7 @@ def upper_limit_with_toys(
         curves = _Curves(ToyCls(likelihood, use, spec, task), math.log(1 - confidence_level))
         expected = _expected_limits(curves, near)
         observed, at_limit = _observed_limit(curves, near)
+    _tell(near.poi, observed, expected, spec.number)
     seen = None if observed is None else observed.value
     five: Any = tuple(one.value for one in expected)
     about = {
@@ -127,6 +133,23 @@ def upper_limit_with_toys(
         model={**model_info(likelihood, "newton"), "toys": about},
         scan=_scan(curves),
     )
+
+
+def _tell(poi: str, observed: _Root | None, expected: Sequence[_Root], number: int) -> None:
+    """Warn of limits that the toys are too few for: they may be off by more than their size."""
+    named = [("observed", observed)]
+    named += [(f"{band:+d} sigma", one) for band, one in zip(BANDS, expected, strict=True)]
+    badly = [
+        f"{name} {one.value:.3g} +- {one.uncertainty:.2g}"
+        for name, one in named
+        if one is not None and one.uncertainty > _BADLY * one.value
+    ]
+    if badly:
+        _log.warning(
+            "with %d toys some limits on %s are known badly: %s. "
+            'Make more toys, or use calculator "asymptotic"',
+            number, poi, ", ".join(badly),
+        )  # fmt: skip
 
 
 def _expected_limits(curves: _Curves, near: LimitResult) -> list[_Root]:

@@ -7,8 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from hepflow.errors import FitError, LimitError
 from hepflow.statistics import Likelihood, load_model, significance, upper_limit
 from hepflow.statistics.toy_discovery import significance_with_toys
+from hepflow.statistics.toy_limits import upper_limit_with_toys
 from hepflow.statistics.toys import ToySpec
 from tests.unit.statistics.models import counting
 
@@ -57,3 +59,45 @@ def test_pyhf_model_with_very_many_events_is_accepted(events):
     bins = [(0.01 * background).tolist(), background.tolist(), (0.01 * background).tolist()]
     model = pyhf.simplemodels.uncorrelated_background(*bins)
     assert Likelihood(model).n_data == 80
+
+
+def nothing_observed():
+    """CLs of no event is exp(-mu s): the exact limit is 1; toys below it hardly ever occur."""
+    return load_model(counting(3.0, 5.0, 0.0))
+
+
+def test_limit_that_toys_are_too_few_for_is_told(caplog):
+    found = upper_limit_with_toys(*nothing_observed(), toys=ToySpec(number=2000, seed=1))
+    uncertainty = found.model["toys"]["observed_uncertainty"]
+    assert uncertainty > 0.2 * found.observed
+    assert "with 2000 toys some limits on mu are known badly: observed" in caplog.text
+
+
+def test_limit_that_toys_know_well_needs_no_word(caplog):
+    upper_limit_with_toys(*load_model(counting(3.0, 10.0, 12.0)), toys=ToySpec(6000, 1))
+    assert "known badly" not in caplog.text
+
+
+def without_signal():
+    return load_model(counting(0.0, 10.0, 12.0))
+
+
+def held():
+    """The parameter of interest is fixed."""
+    content = counting(3.0, 10.0, 12.0)
+    content["measurements"][0]["config"]["parameters"][0]["fixed"] = True
+    return load_model(content)
+
+
+@pytest.mark.parametrize("make", [significance, significance_with_toys])
+@pytest.mark.parametrize(
+    ("model", "what"), [(without_signal, "does not depend on mu"), (held, "mu is fixed in the")]
+)
+def test_no_significance_without_a_signal_that_may_move(make, model, what):
+    with pytest.raises(FitError, match=what):
+        make(*model())
+
+
+def test_no_limit_on_what_is_fixed():
+    with pytest.raises(LimitError, match="mu is fixed in the model: no limit"):
+        upper_limit(*held())

@@ -71,16 +71,24 @@ def _figures(
 def _show(result: LimitResult) -> None:
     from hepflow.logging import print_table
 
-    observed = "not given" if result.observed is None else f"{result.observed:.5g}"
+    toys = result.model.get("toys", {})
+    errors = toys.get("expected_uncertainty") or [None] * len(_BANDS)
+    seen = result.observed
+    observed = "not given" if seen is None else _with(seen, toys.get("observed_uncertainty"))
     rows = [("observed", observed)]
     rows += [
-        (f"expected, {band}", f"{value:.5g}")
-        for band, value in zip(_BANDS, result.expected, strict=True)
+        (f"expected, {band}", _with(value, error))
+        for band, value, error in zip(_BANDS, result.expected, errors, strict=True)
     ]
     title = f"Upper limit on {result.poi} ({100 * result.confidence_level:g} % CL)"
     kind = result.expected_kind.replace("_", " ")
     caption = f"{result.calculator}, {result.test_statistic}; expected {kind}"
     print_table(title, ("", result.poi), rows, right=(result.poi,), caption=caption)
+
+
+def _with(value: float, error: float | None) -> str:
+    """A limit, with its statistical uncertainty where it comes from toys."""
+    return f"{value:.5g}" if error is None else f"{value:.4g} +- {error:.2g}"
 
 
 def _lines(result: LimitResult) -> list[tuple[str, str]]:

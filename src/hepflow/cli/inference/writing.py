@@ -38,12 +38,22 @@ def draw(opened: Opened, figures: Figures) -> list[str]:
 
 
 def free_parameters(opened: Opened) -> tuple[str, ...]:
-    """Parameters without a constraint."""
+    """Parameters whose constraint is none of 0 +- 1: a pull of their value would be no pull.
+
+    They are those without a constraint, luminosities, and factors on single bins; the statistics
+    of templates are left out, as in all figures of pulls.
+    """
+    import numpy as np
+
+    from hepflow.plotting.fit_numbers import is_statistical
+
     model = opened.likelihood
+    nominal, width = model.nominal(), np.where(model.fixed, 1.0, model.prefit_uncertainty())
+    usual = model.constrained & (nominal == 0) & (width == 1)
     return tuple(
         label
-        for label, constrained in zip(model.labels, model.constrained, strict=True)
-        if not constrained
+        for label, pulled in zip(model.labels, usual, strict=True)
+        if not (pulled or is_statistical(label))
     )
 
 

@@ -110,19 +110,20 @@ def _fit(content: Any, path: Path, folder: Folder, look: Look, _: Alike) -> Draw
 
 
 def _free(workspace: Path) -> tuple[str, ...]:
-    """Free parameters of a workspace beside a fit, if there is one."""
+    """Parameters of a workspace beside a fit, if there is one, that are no pulls: factors."""
     if not workspace.is_file():
         return ()
     content = read_json(workspace, MADE_BY)
-    return tuple(
-        dict.fromkeys(
-            modifier["name"]
-            for channel in content["channels"]
-            for sample in channel["samples"]
-            for modifier in sample["modifiers"]
-            if modifier["type"] == "normfactor"
-        )
-    )
+    found: dict[str, None] = {}
+    for channel in content["channels"]:
+        for sample in channel["samples"]:
+            for one in sample["modifiers"]:
+                if one["type"] in {"normfactor", "lumi"}:
+                    found[one["name"]] = None
+                elif one["type"] in {"shapefactor", "shapesys"}:
+                    bins = range(len(sample["data"]))
+                    found |= dict.fromkeys(f"{one['name']}[{k}]" for k in bins)
+    return tuple(found)
 
 
 def _limit(content: Any, path: Path, _: Folder, look: Look, alike: Alike) -> Drawn:
