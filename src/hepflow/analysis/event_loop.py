@@ -204,7 +204,7 @@ class EventLoop(Preparation):
                     linked_to = (one,) if i >= 0 else ()
                     weights = self.event_weights(chosen, dataset, (), *linked_to)
                 else:
-                    mine = {place: factor[here] for place, factor in shared.items()}
+                    mine = {name: factor[here] for name, factor in shared.items()}
                     base = stack.base[first:][here]
                     product = shifted_weights(self.spec, chosen, base, dataset, one, mine)
                     weights = {"nominal": product}

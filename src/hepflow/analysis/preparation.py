@@ -96,7 +96,7 @@ class Preparation(EventSteps):
             if shared is None:
                 raise StorageError("prepared events: they are those of another analysis.")
             most = block_size(start.events, self.spec.memory_limit)
-            factors: dict[int, Known] = {}
+            factors: dict[str, Known] = {}
             events = without_unread(self.spec, dataset, start.events, self._later(dataset, shared))
             start = start.with_events(events)
             for group in in_groups(prepared.shifts, len(start.base), most):
@@ -150,7 +150,7 @@ class Preparation(EventSteps):
         dataset: Dataset,
         shifts: Shifts,
         shared: SharedSteps,
-        factors: dict[int, Known],
+        factors: dict[str, Known],
     ) -> Prepared:
         """Take events through those steps before the channels that are not shared."""
         if not len(start.base):

@@ -18,13 +18,13 @@ from hepflow.sources import applies
 from hepflow.variations import objects_read
 
 
-def shared_factors(spec: AnalysisSpec, stack: Stack, dataset: Dataset) -> dict[int, Floats]:
+def shared_factors(spec: AnalysisSpec, stack: Stack, dataset: Dataset) -> dict[str, Floats]:
     """Factors of the weight that no object variation moves, evaluated once an event.
 
     Returns
     -------
     dict
-        Position of the correction -> its value for each row of the stack, (n_rows,). Empty where
+        Name of the correction -> its value for each row of the stack, (n_rows,). Empty where
         it is not known what the rows are versions of.
     """
     origin = stack.origin
@@ -37,13 +37,13 @@ def shared_factors(spec: AnalysisSpec, stack: Stack, dataset: Dataset) -> dict[i
     for i, one in _event_corrections(spec, dataset).items():
         if _stays(one, origin):
             nothing = Known(np.ones(length), np.zeros(length, dtype=np.bool_))
-            known = origin.factors.setdefault(i, nothing)
+            known = origin.factors.setdefault(one.name, nothing)
             new = wanted & ~known.there
             if new.any():
                 events = origin.events[new]
                 known.values[new] = correction_factor(spec, one, f"corrections[{i}]", events)
                 known.there |= new
-            found[i] = known.values[origin.rows]
+            found[one.name] = known.values[origin.rows]
     return found
 
 
@@ -53,7 +53,7 @@ def shifted_weights(
     base: Floats,
     dataset: Dataset,
     shift: Variation,
-    shared: Mapping[int, Floats],
+    shared: Mapping[str, Floats],
 ) -> Floats:
     """Product of all factors, with sources that are linked to an object variation moved.
 
@@ -62,11 +62,11 @@ def shifted_weights(
     base
         Generator weights, shape (n_events,).
     shared
-        Factors that are known, of these events, by position of their correction.
+        Factors that are known, of these events, by name of their correction.
     """
     weights = base
     for i, one in _event_corrections(spec, dataset).items():
-        factor = shared.get(i)
+        factor = shared.get(one.name)
         if factor is None:
             factor = correction_factor(spec, one, f"corrections[{i}]", events, shift)
         weights = weights * factor

@@ -53,8 +53,8 @@ class Origin:
     events: Any  # record array, shape (n_events,)
     moved: frozenset[str]  # objects (and branches without one) in which the versions differ
     rows: NDArray[np.intp]  # event of each row, shape (n_rows,)
-    # factors of the events by position of their correction: all stacks of the events share them
-    factors: dict[int, Known]
+    # factors of the events by name of their correction: all stacks of the events share them
+    factors: dict[str, Known]
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ class _Column(NDArrayOperatorsMixin):
 
     __array__ = __array_function__ = __bool__ = __contains__ = __float__ = __getitem__ = _refuse
     __hash__ = __index__ = __int__ = __iter__ = __len__ = __setitem__ = _refuse
+    __format__ = __repr__ = __str__ = _refuse
 
 
 def is_arithmetic(function: Callable[..., Any], columns: int, *, number: bool = True) -> bool:
