@@ -34,7 +34,7 @@ run: $(STAMP)  ## run the whole chain on the built-in sample
 	$(if $(EVENTS),HEPFLOW_SAMPLE_EVENTS=$(EVENTS)) $(BIN)/python analysis.py $(ARGS)
 
 test: $(STAMP)  ## all tests except the long campaigns
-	$(BIN)/python -m pytest -n $(JOBS) -m "not nightly" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not nightly" $(ARGS)
 
 coverage: $(STAMP)  ## which lines and which messages the tests execute
 	$(BIN)/python -m pytest -n $(JOBS) -m "not nightly and not campaign" --cov --cov-report=term $(ARGS)

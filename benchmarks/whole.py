@@ -16,7 +16,11 @@ from hepflow.stamps import read_key
 from hepflow.storage import read_part, sha256_file
 
 _PNG_END = b"IEND\xaeB`\x82"
-_RECORDS_OF_RUNS = ("report/rates.json", "config/invocation.json")  # times; the executor
+# times; the executor; the run before, and a page with all that
+_RECORDS_OF_RUNS = (
+    *("report/rates.json", "config/invocation.json"),
+    *("config/previous.json", "report/index.html"),
+)
 _SET_ASIDE = ("ledger", "losses", "problems", "remarks", "exit_status")  # without times
 
 

@@ -1,4 +1,4 @@
-"""Fifty of the kills of ``benchmarks/kills.py``: nothing is wrong, and nothing is left behind."""
+"""Thirty of the kills of ``benchmarks/kills.py``: nothing is wrong, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.kills import EXECUTORS, STAGES, campaign, table
 
-KILLS = 25  # of each seed
+KILLS = 15  # of each seed
 # In one process most of them: starting workers takes longer than all the rest.
 TURNS = ("loky", *("inprocess",) * 5, "dask", *("inprocess",) * 5)
 

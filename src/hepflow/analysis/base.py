@@ -11,7 +11,13 @@ from typing import Any, Self
 
 from hepflow.analysis.drawing import Drawing
 from hepflow.analysis.event_loop import EventLoop
-from hepflow.analysis.figures import look, save_look, save_tables, tasks_before_fit
+from hepflow.analysis.figures import (
+    forget_look,
+    look,
+    save_look,
+    save_tables,
+    tasks_before_fit,
+)
 from hepflow.analysis.filling import fill_skims
 from hepflow.analysis.results import (
     AnalysisResult,
@@ -343,6 +349,8 @@ class Analysis(EventLoop):
             tasks = tasks_before_fit(self.config, histograms, spec, self.output_manager, remarks)
             (drawing.start if enabled else drawing.forget_others)(tasks)
         if not enabled:
+            if not drawing.has_earlier():
+                forget_look(self.output_manager)
             tell("plots", "left out", "plotting.enabled is off")
             return None
         save_look(spec, self.output_manager)

@@ -95,6 +95,11 @@ def save_look(spec: PlottingSpec, output_manager: OutputDirectoryManager) -> Non
         atomic_write(path, text)
 
 
+def forget_look(output_manager: OutputDirectoryManager) -> None:
+    """Remove what `save_look` wrote: there are no figures any more."""
+    (Path(output_manager.list_structure()["plots"]) / LOOK_FILE).unlink(missing_ok=True)
+
+
 def _cutflow(
     histograms: HistogramSet, channel: str, labels: Mapping[str, str], remarks: tuple[str, ...]
 ) -> Table:

@@ -41,7 +41,8 @@ def cross_section(text: str) -> float:
             f"{text!r} is no cross-section with a unit. Write it such as '44.873 fb'; units are "
             f"{', '.join(_BARN)}."
         )
-    return _positive(float(found[1]), text, "cross-section") * _BARN[found[2]]
+    value = _positive(float(found[1]), text, "cross-section") * _BARN[found[2]]
+    return float(f"{value:.15g}")  # decimal numbers stay what they are
 
 
 def luminosity(text: str) -> float:
@@ -69,7 +70,7 @@ def luminosity(text: str) -> float:
             f"{', '.join('/' + unit for unit in _BARN)}."
         )
     value = _positive(float(found[1]), text, "luminosity")
-    return round(value / _BARN[found[2] or found[3]], 12)
+    return float(f"{value / _BARN[found[2] or found[3]]:.15g}")
 
 
 def _positive(value: float, text: str, what: str) -> float:

@@ -59,8 +59,8 @@ def pieces(template: str) -> tuple[Piece, ...]:
 
     Examples
     --------
-    >>> [piece.name for piece in pieces("cut --pt {pt:.1f} {{x}} {files[0]}")]
-    ['pt', 'files', None]
+    >>> [piece.name for piece in pieces("cut --pt {pt:.1f} {files[0]}")]
+    ['pt', 'files']
     """
     found = []
     try:
