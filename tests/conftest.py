@@ -45,9 +45,10 @@ def small_sample() -> SampleLayout:
 def _logging_as_it_was() -> Iterator[None]:
     """Close what a test has set up for logging: its files lie in folders that go away."""
     logger = logging.getLogger("hepflow")
-    handlers, level = list(logger.handlers), logger.level
+    handlers = list(logger.handlers)
+    logger.setLevel(logging.NOTSET)  # a fixture of a whole module may have run a command
     yield
     for handler in [one for one in logger.handlers if one not in handlers]:
         logger.removeHandler(handler)
         handler.close()
-    logger.setLevel(level)
+    logger.setLevel(logging.NOTSET)

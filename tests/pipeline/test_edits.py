@@ -115,7 +115,15 @@ def _again(stages: dict[str, tuple[str, str]], told: str) -> tuple[set[str], set
     return ran, set(filled[1].split(", ")) if filled else set(), int(made[1])
 
 
-@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
+def _of_each_run(number: int) -> tuple[Any, ...]:
+    """Marks: half of the edits are in each run of the tests, the others in the nightly one."""
+    return () if number % 2 == 0 else (pytest.mark.nightly,)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [pytest.param(one, id=one.name, marks=_of_each_run(n)) for n, one in enumerate(EDITS)],
+)
 def test_an_edit_runs_again_what_is_behind_it(project, edit):
     project.restore()
     words = project.make(edit)

@@ -168,7 +168,15 @@ def assert_the_next_run_completes(arena: Arena, case: Case, expected: dict[str, 
     assert verify(places).damaged == ()
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in cases()])
+def _of_each_run(number: int) -> tuple[Any, ...]:
+    """Marks: a third of the cases is in each run of the tests, the rest in the nightly one."""
+    return () if number % 3 == 0 else (pytest.mark.nightly,)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case.name, marks=_of_each_run(n)) for n, case in enumerate(cases())],
+)
 def test_a_fault_does_no_harm(arena, case):
     fault = case.fault
     expected = arena.reference(_plain_words(fault))
