@@ -23,6 +23,17 @@ exit status:
   0 success, 1 the run or the fit failed, 2 wrong input, 130 interrupted"""
 
 
+# Matrices of a fit are small: more threads of linear algebra only wait for each other, while the
+# cores are wanted by the workers.
+_THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def use_one_thread() -> None:
+    """Let linear algebra use one thread; to be said before numpy is imported."""
+    for name in _THREADS:
+        os.environ.setdefault(name, "1")
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that raises `InputError` where argparse would end the process."""
 

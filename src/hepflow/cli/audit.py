@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hepflow.cli.arguments import Parser
+from hepflow.cli.inference.opening import observables_of
 from hepflow.cli.output import show
 from hepflow.errors import InputError, did_you_mean
 
@@ -87,7 +88,9 @@ def _findings(source: Path, options: argparse.Namespace) -> tuple[Sequence[Findi
     if source.suffix.lower() in _HISTOGRAMS and source.is_file():
         if options.patch:
             raise InputError(f"--patch is for workspaces; {source} holds histograms.")
-        templates = of_file(source, data=options.data, observables=_observables(options.observable))
+        templates = of_file(
+            source, data=options.data, observables=observables_of(options.observable)
+        )
         return audit(templates), f"the histograms of {source}"
     if not source.is_dir():
         return _of_workspace(source, options.patch), f"the workspace {source}"
@@ -125,16 +128,6 @@ def _of_run(folder: Path, config_name: str, overrides: Sequence[str]) -> Sequenc
         return None
     histograms = read_histograms(folder / "histograms" / LOSSLESS_FILE)
     return audit_run(histograms, spec, config)
-
-
-def _observables(words: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for word in words:
-        channel, equals, name = word.partition("=")
-        if not (channel and equals and name):
-            raise InputError(f"--observable {word}: expected CHANNEL=NAME, such as SR=mass.")
-        found[channel] = name
-    return found
 
 
 def _show_tables(findings: Sequence[Finding], *, every: bool) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hepflow.cli.arguments import STATUS_HELP, Parser
+from hepflow.cli.arguments import STATUS_HELP, Parser, use_one_thread
 from hepflow.cli.output import show
 from hepflow.cli.reinterpret_options import (
     check_options,
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from hepflow.cli.endings import Guard
     from hepflow.reinterpretation.reinterpreting import Reinterpretation
 
-# Matrices of a fit are small: more threads of linear algebra only wait for each other. It must
-# be said before numpy is imported.
-_ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _DESCRIPTION: Final = """\
 Skim and histogram a new signal with the selection and corrections of a preserved analysis, put
 it in the place of the preserved signal, and find the limit on it. Only the files of the signal
@@ -40,8 +36,7 @@ single steps, for workflows; the three in sequence give what the whole command g
 
 def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG001 - all commands are called alike
     """Run the command; exit status."""
-    for name in _ONE_THREAD:
-        os.environ.setdefault(name, "1")
+    use_one_thread()
     parser = Parser(prog=prog, description=_DESCRIPTION, epilog=f"{_STEPS_HELP}\n\n{STATUS_HELP}")
     options = step_parser(parser).parse_args(list(arguments))
     check_options(parser, options)

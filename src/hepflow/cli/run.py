@@ -16,6 +16,7 @@ from hepflow.cli.arguments import (
     add_analysis_option,
     add_config_options,
     parse_with_overrides,
+    use_one_thread,
 )
 from hepflow.cli.references import find_modules_here, load_analysis, load_config
 from hepflow.errors import StorageError
@@ -23,9 +24,6 @@ from hepflow.errors import StorageError
 if TYPE_CHECKING:
     from hepflow.cli.endings import Guard
 
-# Matrices of a fit are small: more threads of linear algebra only wait for each other, while the
-# cores are wanted by the workers. It must be said before numpy is imported.
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _DESCRIPTION = "Run the whole chain: metadata, skim, histograms, fit, limit and plots."
 
 
@@ -50,8 +48,7 @@ def run_chain(
         If the input is wrong or a stage fails.
     """
     began = time.perf_counter()
-    for name in _ONE_THREAD:
-        os.environ.setdefault(name, "1")
+    use_one_thread()
     parser = Parser(
         prog=prog, description=_DESCRIPTION, epilog=f"{OVERRIDES_HELP}\n\n{STATUS_HELP}"
     )

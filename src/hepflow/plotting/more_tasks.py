@@ -9,7 +9,6 @@ from typing import Any
 from hepflow.plotting.numbers import prediction_numbers
 from hepflow.plotting.ranking_numbers import group_numbers, ranking_numbers
 from hepflow.plotting.run import TITLES, FigureTask, PlotFolders, fit_tasks
-from hepflow.plotting.save import file_name
 from hepflow.plotting.scan_numbers import goodness_numbers, likelihood_numbers
 from hepflow.plotting.spec import PlottingSpec
 from hepflow.plotting.variation_numbers import VariationNumbers, all_variations
@@ -17,6 +16,7 @@ from hepflow.records import HistogramSet
 from hepflow.records.inference import GoodnessOfFit, LikelihoodScan, Ranking
 from hepflow.records.prediction import Prediction
 from hepflow.records.results import StatisticsResult
+from hepflow.storage import file_name
 
 logger = logging.getLogger(__name__)
 

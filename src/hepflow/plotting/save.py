@@ -30,17 +30,6 @@ _METADATA: dict[str, dict[str, Any]] = {
 _RGBA = 6  # colour type of PNG
 
 
-def file_name(text: str) -> str:
-    """Name of a file for a text that may hold any characters, such as a parameter.
-
-    Examples
-    --------
-    >>> file_name("jes/pileup 2018"), file_name("mu")
-    ('jes-pileup-2018', 'mu')
-    """
-    return "".join(one if one.isalnum() or one in "._-" else "-" for one in text)
-
-
 @contextlib.contextmanager
 def typesetting(name: str) -> Iterator[None]:
     """Turn matplotlib's complaint about a text into an error that says where it comes from.

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from hepflow.plotting.latex import escaped, tabular
-from hepflow.plotting.save import file_name
-from hepflow.storage import atomic_write, safe_join
+from hepflow.storage import atomic_write, file_name, safe_join
 
 _TWO_DIGITS, _ONE_DIGIT = 354, 949  # up to these three digits of an error keep two, or one
 _LEAST, _ONE = 0.005, 0.995  # percent from which an effect has two decimals, and one

@@ -12,7 +12,7 @@ from hepflow.errors import StorageError
 from hepflow.records.inference import Finding, GoodnessOfFit, LikelihoodScan, Ranking
 from hepflow.records.prediction import Prediction
 from hepflow.records.results import FitResult, LimitResult, Significance, StatisticsResult
-from hepflow.storage import read_json, write_json
+from hepflow.storage import file_name, read_json, write_json
 
 STEP: Final = "the statistics stage"
 FILES: Final = (
@@ -45,8 +45,7 @@ def forget_results(folder: str | Path) -> None:
 
 def scan_name(scan: LikelihoodScan) -> str:
     """Name of the file of a scan, without suffix; parameters may hold any characters."""
-    plain = ("".join(c if c.isalnum() or c in "._-" else "-" for c in p) for p in scan.parameters)
-    return f"scan_{'_'.join(plain)}"
+    return "_".join(("scan", *map(file_name, scan.parameters)))
 
 
 def keep_labels(statistics_dir: str | Path, found: StatisticsResult) -> bool:

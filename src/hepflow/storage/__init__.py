@@ -6,7 +6,7 @@ from hepflow.storage.archives import open_zip
 from hepflow.storage.arrays import check_layout, pack_array, unpack_array
 from hepflow.storage.atomic import atomic_write, atomic_writer, remove_stale_temporaries
 from hepflow.storage.digests import check_unchanged, file_stamp, sha256_bytes, sha256_file
-from hepflow.storage.folders import forget_oldest, mark_used, private_folder, safe_join
+from hepflow.storage.folders import file_name, forget_oldest, mark_used, private_folder, safe_join
 from hepflow.storage.jsonfile import read_json, write_json
 from hepflow.storage.parts import read_part, write_part
 from hepflow.storage.special import refuse_special, special_file
@@ -20,6 +20,7 @@ __all__ = [
     "atomic_writer",
     "check_layout",
     "check_unchanged",
+    "file_name",
     "file_stamp",
     "forget_oldest",
     "mark_used",

@@ -142,3 +142,14 @@ def mark_used(paths: Iterable[Path]) -> None:
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
             os.utime(path)
+
+
+def file_name(text: str) -> str:
+    """Name of a file for a text that may hold any characters, such as a parameter.
+
+    Examples
+    --------
+    >>> file_name("jes/pileup 2018"), file_name("mu")
+    ('jes-pileup-2018', 'mu')
+    """
+    return "".join(one if one.isalnum() or one in "._-" else "-" for one in text)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hepflow.cli.arguments import STATUS_HELP, Parser
+from hepflow.cli.arguments import STATUS_HELP, Parser, use_one_thread
 from hepflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from hepflow.statistics.likelihood import Floats, Likelihood
     from hepflow.statistics.source import ModelSource
 
-# Matrices of a fit are small: more threads of linear algebra only wait for each other. It must
-# be said before numpy is imported.
-_ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 SOURCE_HELP: Final = """\
 the model is taken from:
   the output folder of a run              outputs (the default)
@@ -73,8 +69,7 @@ def model_parser(prog: str, description: str) -> Parser:
 
 def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     """Parse; whatever is not known is an error."""
-    for name in _ONE_THREAD:
-        os.environ.setdefault(name, "1")
+    use_one_thread()
     return parser.parse_args(list(arguments))
 
 
@@ -97,7 +92,7 @@ def open_model(options: argparse.Namespace) -> Opened:
         patch=options.patch,
         signal=options.signal,
         data=options.data,
-        observables=_observables(options.observable),
+        observables=observables_of(options.observable),
     )
     likelihood, data = _likelihood(source.workspace, options)
     expected_only = options.expected_only or source.expected_only
@@ -146,7 +141,7 @@ def _audited(source: ModelSource, options: argparse.Namespace) -> tuple[Finding,
     if stored is not None and stored.is_file() and not options.patch:
         found = tuple(Finding.from_json(one) for one in read_json(stored, "a run"))
     elif source.path.suffix.lower() in HISTOGRAMS and not options.patch:
-        chosen = _observables(options.observable)
+        chosen = observables_of(options.observable)
         found = audit(of_file(source.path, data=options.data, observables=chosen))
     else:
         found = audit_workspace(source.workspace, observed=observed)
@@ -155,7 +150,14 @@ def _audited(source: ModelSource, options: argparse.Namespace) -> tuple[Finding,
     return found
 
 
-def _observables(words: Sequence[str]) -> dict[str, str]:
+def observables_of(words: Sequence[str]) -> dict[str, str]:
+    """Observable by channel, from the words of ``--observable``.
+
+    Raises
+    ------
+    InputError
+        One is not ``CHANNEL=NAME``.
+    """
     found = {}
     for word in words:
         channel, equals, name = word.partition("=")
