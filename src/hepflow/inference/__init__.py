@@ -1,0 +1,1 @@
+"""Simulation-based inference: from the parameters of a theory to limits without histograms."""
