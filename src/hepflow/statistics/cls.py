@@ -6,6 +6,7 @@ CLs: Read, J. Phys. G 28 (2002) 2693.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ Floats = NDArray[np.float64]
 Five = tuple[float, float, float, float, float]
 BANDS = (-2, -1, 0, 1, 2)  # standard deviations of the background-only expectation
 _NEAR_TOP = 0.99  # fraction of the range from which the free fit may want a wider one
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Cls:
         self, likelihood: Likelihood, data: Floats | None, optimizer: Optimizer = "newton"
     ) -> None:
         self.likelihood = likelihood
+        self._say_where_it_starts()
         self._observed: Profile | None = None
         background = likelihood.nominal()
         background[likelihood.poi] = 0.0
@@ -67,6 +71,14 @@ class Cls:
         self._background = background
         self._best: Minimum | None = None  # free fit to the observed data
         self._top = 0.0  # upper end of the POI in that fit
+
+    def _say_where_it_starts(self) -> None:
+        poi = self.likelihood.poi
+        low = float(self.likelihood.bounds[poi, 0])
+        if low > 0:
+            name = self.likelihood.labels[poi]
+            told = "the range of %s starts at %g; CLs compares with no signal: used from 0 on"
+            _log.warning(told, name, low)
 
     def sqrt_q_asimov(self, mu: float) -> float:
         """Root of the test statistic on Asimov data without signal."""

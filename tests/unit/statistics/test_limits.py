@@ -52,6 +52,14 @@ def exact_limit(s, b, n, alpha=0.05):
     return brentq(miss, 1e-6 / s, 1e4 / s, rtol=1e-10)
 
 
+def test_a_range_that_leaves_out_no_signal_is_used_from_there_and_said(caplog):
+    usual = upper_limit(*load_model(counting(3.0, 10.0, 12.0)))
+    assert caplog.text == ""
+    result = upper_limit(*load_model(counting(3.0, 10.0, 12.0, bounds=(0.1, 10.0))))
+    assert result.observed == pytest.approx(usual.observed, rel=1e-5)
+    assert "the range of mu starts at 0.1; CLs compares with no signal" in caplog.text
+
+
 @pytest.mark.parametrize(("s", "b", "n"), [(3.0, 10.0, 12.0), (3.0, 10.0, 5.0), (1.0, 2.0, 0.0)])
 def test_one_bin_has_its_exact_limit(s, b, n):
     result = upper_limit(*load_model(counting(s, b, n)))
