@@ -34,8 +34,8 @@ _DESCRIPTION: Final = """\
 List (ls), remove (rm) or verify what runs keep in the cache and in the output folder. Folders are
 those of --config, or --cache-dir and --output-dir, or the usual ones.
 
-Kinds to remove: merged, parts, prepared, duplicates, luminosity, isolated, metadata, skims; all
-is all of these. Also samples and opendata, which take long to make or to fetch. What `rm` removes
+Kinds to remove: merged, parts, prepared, duplicates, luminosity, isolated, bundles, metadata,
+skims; all is all of these. Also samples and opendata, which take long to make or to fetch. What `rm` removes
 is made again when it is needed. Links are never followed."""
 
 

@@ -50,6 +50,7 @@ KINDS: tuple[Kind, ...] = (
         ("isolated", "histograms/isolated"),
         _DIGEST,
     ),
+    Kind("bundles", "unpacked analyses", "cache", ("bundles/*",), _ANY, deep=True),
     Kind("samples", "the built-in sample", "cache", ("samples/*",), _ANY, in_all=False, deep=True),
     Kind(
         "opendata",

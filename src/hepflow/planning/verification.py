@@ -19,7 +19,7 @@ from hepflow.storage import read_json, read_part, sha256_file
 from hepflow.storage.atomic import storage_errors
 
 _AGAIN = "the next run makes it again"
-_FETCHED = {"samples", "opendata"}  # what made them verifies them
+_FETCHED = {"bundles", "samples", "opendata"}  # what made them verifies them
 
 
 @dataclass(frozen=True, slots=True)

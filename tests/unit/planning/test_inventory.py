@@ -28,6 +28,9 @@ def places(tmp_path):
         write_part(cache / folder / f"{NAME}.pkl", {"x": 1})
         (cache / folder / "mine.txt").write_text("not of hepflow")
     write_part(cache / "histograms" / "prepared" / f"{NAME}-all.pkl", {"x": 1})
+    code = cache / "bundles" / ("0" * 32) / "code"
+    code.mkdir(parents=True)
+    (code / "cuts.py").write_text("unpacked")
     sample = cache / "samples" / "0123456789ab" / "data"
     sample.mkdir(parents=True)
     (sample / "data_0.root").write_text("events")
@@ -61,6 +64,7 @@ def test_only_files_of_known_names_are_listed(places):
         f"cache/histograms/prepared/{NAME}-all.pkl",
         f"cache/duplicates/{NAME}.pkl",
         f"cache/isolated/{NAME}.pkl",
+        f"cache/bundles/{'0' * 32}/code/cuts.py",
         "cache/samples/0123456789ab/data/data_0.root",
         "out/metadata/files.json",
         "out/plots/SR/met.png",
@@ -156,7 +160,7 @@ def test_what_makes_no_sense_is_refused(wrong, expected, capsys):
 def test_sizes_add_up(places, words, capsys):
     assert main(["cache", "ls", "--json=-", *words]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["files"] == 9
+    assert told["files"] == 10
     assert told["size"] == sum(one.size for one in kept_files(places))
     assert told["kinds"]["merged"]["files"] == 1
     assert told["kinds"]["skims"] == {"files": 0, "size": 0, "last_used": None}
@@ -230,6 +234,7 @@ def test_results_are_never_chosen():
         "duplicates",
         "luminosity",
         "isolated",
+        "bundles",
         "metadata",
         "skims",
     }
