@@ -35,8 +35,8 @@ List (ls), remove (rm) or verify what runs keep in the cache and in the output f
 those of --config, or --cache-dir and --output-dir, or the usual ones.
 
 Kinds to remove: merged, parts, prepared, duplicates, luminosity, isolated, bundles, metadata,
-skims; all is all of these. Also samples and opendata, which take long to make or to fetch. What `rm` removes
-is made again when it is needed. Links are never followed."""
+skims; all is all of these. Also samples and opendata, which take long to make or to fetch. What
+`rm` removes is made again when it is needed. Links are never followed."""
 
 
 def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG001 - all commands are called alike
