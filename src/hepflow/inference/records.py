@@ -45,6 +45,15 @@ class Nuisance:
     kind: str = "scale"  # "scale", "pdf", "normalisation"
 
 
+@dataclass(frozen=True, slots=True)
+class NuisanceGroup:
+    """Nuisance parameters that come from a group of a generator's weights."""
+
+    name: str  # of the parameter; of several, their names begin with it
+    kind: str  # "scale", "pdf"
+    group: str  # "mu", "mur" or "muf" of scales, or the group of weights of a PDF set
+
+
 @dataclass(frozen=True)
 class EventTable:
     """Events as features and weights; of a generator, an event file or a skim.
@@ -100,6 +109,10 @@ class ScoreSample:
     x: Floats  # shape (n, n_observables), drawn from p(x|theta)
     theta: Floats  # shape (n_parameters,)
     score: Floats  # joint score d log p(x, z|theta) / d theta, shape (n, n_parameters)
+    effective: float = 0.0  # effective number of events that the draws are from
+    # Of events that are drawn from elsewhere instead of p(x|theta): p(x, z|theta) over the density
+    # that they are drawn from, up to a common factor, shape (n,).
+    weight: Floats | None = None
 
 
 @dataclass(frozen=True)

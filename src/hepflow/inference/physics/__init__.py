@@ -1,0 +1,1 @@
+"""Where events come from: the built-in process, showers, detectors, and programs of the user."""

@@ -1,0 +1,1 @@
+"""A user's own generators and detector simulations: cards, commands and results."""
