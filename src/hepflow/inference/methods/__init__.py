@@ -1,0 +1,1 @@
+"""Networks that learn scores, likelihood ratios and densities from simulated events."""
