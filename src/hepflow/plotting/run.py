@@ -31,6 +31,7 @@ from hepflow.plotting.fit_numbers import (
 from hepflow.plotting.numbers import StackNumbers, prediction_numbers, stack_numbers
 from hepflow.plotting.ranking_numbers import GroupNumbers, RankingNumbers
 from hepflow.plotting.save import save_figure, typesetting
+from hepflow.plotting.sbi_drawing import SBI_DRAWING
 from hepflow.plotting.scan_numbers import ContourNumbers, GoodnessNumbers, LimitBand, ScanNumbers
 from hepflow.plotting.spec import PlottingSpec
 from hepflow.plotting.style import house_style, new_axes, new_figure
@@ -58,6 +59,7 @@ DRAWING: dict[type, Callable[..., Any]] = {
     ExclusionNumbers: draw_exclusion,
     GoodnessNumbers: draw_goodness,
     VariationNumbers: draw_variations,
+    **SBI_DRAWING,
 }
 TITLES = {"prefit": "Pre-fit", "postfit": "Post-fit"}
 
