@@ -84,7 +84,12 @@ def _default(info: FieldInfo) -> str:
     value = info.get_default(call_default_factory=True)
     if value is None or isinstance(value, Section):
         return ""
-    return f"`{json.dumps(value)}`"
+    return f"`{json.dumps(value, default=_told)}`"
+
+
+def _told(section: Section) -> dict[str, Any]:
+    """What an entry of a default says."""
+    return {name: one for name, one in section.to_dict().items() if one is not None}
 
 
 def _refused(model: type[Section]) -> str:

@@ -40,6 +40,94 @@ class File:
     always: bool = True  # whether every complete run leaves it
 
 
+BY_METHOD = ("method",)
+SBI_FILES = (
+    File(
+        "inference/events.h5",
+        "Events of simulation-based inference with weights at all benchmarks, in MadMiner's layout",
+        always=False,
+    ),
+    File(
+        "inference/events.json",
+        "What is in it",
+        keys={
+            "parameters": "of the theory, with ranges and units",
+            "observables": "names",
+            "events": "that pass the cuts",
+            "events_generated": "before the cuts",
+            "jobs": "that made them",
+            "benchmarks": "list of `name`, `values`, `events_generated`, `cross_section` after "
+            "cuts [pb], `effective_events`",
+            "cutflow": "list of `name`, `events`",
+            "provenance": "generator, parton distributions, detector, seed",
+        },
+        always=False,
+    ),
+    File("inference/jobs/*.npz", "Events of each job, before they are joined", always=False),
+    File(
+        "inference/methods/<method>.json",
+        "All that is in the files below, of one method",
+        always=False,
+    ),
+    File(
+        "inference/limits.json",
+        "Limits of each method; `histogram` is a fit of observables, `exact` the likelihood of the "
+        "process where it is known",
+        BY_METHOD,
+        {
+            "limits": "`method`, `fit` (as `statistics/fit.json`), `scan`, `regions`, `profiles`, "
+            "`slices`, `model`",
+            "critical": "critical values of the test statistic from toys",
+        },
+        always=False,
+    ),
+    File(
+        "inference/information.json",
+        "Fisher information",
+        BY_METHOD,
+        {"information": "list of `kind`, `parameters`, `matrix`, `uncertainty`, ..."},
+        always=False,
+    ),
+    File(
+        "inference/calibration.json",
+        "Checks of the estimators",
+        BY_METHOD,
+        {
+            "closure": "list of means that are known: `name`, `theta`, `expected`, `mean`, ...",
+            "reweighting": "observables at a point, and reweighted to it",
+            "reliability": "probabilities that are stated, and how often they are right",
+        },
+        always=False,
+    ),
+    File(
+        "inference/coverage.json",
+        "How often regions of toys contain their truth",
+        BY_METHOD,
+        {"coverage": "list of `calculator`, `confidence_level`, `covered`, `toys`, ..."},
+        always=False,
+    ),
+    File(
+        "inference/accuracy.json",
+        "Accuracy against the exact likelihood, where it is known",
+        BY_METHOD,
+        {"accuracy": "`log_ratio` or `score`: mean squared error over variance; `events`"},
+        always=False,
+    ),
+    File(
+        "inference/comparison.json",
+        "Estimates of events beside what is known of them, for figures",
+        BY_METHOD,
+        {"comparison": "list of `quantity`, `against` (true or joint), `known`, `estimated`"},
+        always=False,
+    ),
+    File("inference/run.json", "As `report/run.json`, of `hepflow sbi`", always=False),
+    File(
+        "models/<method>/member_<number>/*",
+        "Trained networks: `model.json`, `weights.npz` and `history.json`",
+        always=False,
+    ),
+    File("plots/inference/*", "Figures of the inference", always=False),
+)
 ORIGIN = {"remarks": "as in `report/run.json`", "input": "likewise"}
 FILES = (
     File(
@@ -354,6 +442,7 @@ FILES = (
         {"count": "files, events, fits or figures", "cpu_seconds": "that they took [s]"},
         always=False,
     ),
+    *SBI_FILES,
     File("logs/hepflow.log", "Messages; tracebacks of unforeseen errors lie beside it"),
     File(
         "logs/failed/<stage>-<dataset>-<digest>.json",

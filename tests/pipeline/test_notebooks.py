@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-# What a notebook must have shown, and the limit that it leaves.
+# What a notebook must have shown, and the result that it leaves.
 SHOWN = {
     "workflow": (
         "upper limit on zprime_norm: observed",
@@ -30,13 +30,25 @@ SHOWN = {
         "resolved_cuts:b_tagged",
         "SR, CR filled, changed: analysis",  # the base class gives other histograms
     ),
+    "inference": (
+        "events with ('mass', 'rapidity', 'cos_theta')",
+        "error of the log ratio:",
+        "mean ratio at (0.2, 0.0):",
+        "exact C_LL:",
+        "exact standard deviations",
+    ),
 }
-LIMITS = {"workflow": "notebook", "own_search": "own_search/outputs"}
+RESULTS = {
+    "workflow": ("notebook/statistics/limit.json", "observed"),
+    "own_search": ("own_search/outputs/statistics/limit.json", "observed"),
+    "inference": ("inference_notebook/limits.json", "exact"),
+}
 # Names that users rely on; notebooks are written with them alone.
 PUBLIC = {
     "hepflow.analysis",
     "hepflow.datasets",
     "hepflow.errors",
+    "hepflow.inference",
     "hepflow.logging",
     "hepflow.metadata_extractor",
     "hepflow.output_manager",
@@ -80,7 +92,7 @@ def test_public_names_only(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs_and_gives_a_limit(path, tmp_path, small_sample):
+def test_it_runs_and_gives_a_result(path, tmp_path, small_sample):
     for name in ("user", "analysis"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "notebooks").mkdir()
@@ -92,6 +104,7 @@ def test_it_runs_and_gives_a_limit(path, tmp_path, small_sample):
         env={
             **os.environ,
             "HEPFLOW_SAMPLE_EVENTS": str(small_sample.requested_events),
+            "HEPFLOW_SBI_EVENTS": "30000",
             "IPYTHONDIR": str(tmp_path / "ipython"),
         },
         capture_output=True,
@@ -104,8 +117,9 @@ def test_it_runs_and_gives_a_limit(path, tmp_path, small_sample):
     assert "Traceback" not in shown
     assert "Warning" not in shown
     assert '"image/png"' in json.dumps(cells(copy))
-    output = tmp_path / "outputs" / LIMITS[path.stem]
-    assert json.loads((output / "statistics" / "limit.json").read_text())["observed"] > 0
+    name, key = RESULTS[path.stem]
+    result = json.loads((tmp_path / "outputs" / name).read_text())[key]
+    assert result["fit"]["converged"] if path.stem == "inference" else result > 0
 
 
 def text_shown(path: Path) -> str:

@@ -107,8 +107,10 @@ class Drawing:
         self._remove({(task.folder, task.name) for task in tasks if _is_drawn(task)})
 
     def _stamps(self) -> Iterator[Path]:
-        """Records of the figures that are there."""
-        return (self.output_manager.get_root_dir() / "plots").rglob(".*.key.json")
+        """Records of the figures that are there; those of `hepflow sbi` are not of the analysis."""
+        plots = self.output_manager.get_root_dir() / "plots"
+        stamps = plots.rglob(".*.key.json")
+        return (one for one in stamps if one.parent != plots / "inference")
 
     def _remove(self, wanted: set[tuple[Path, str]]) -> None:
         """Take away figures of an earlier run that this one does not have."""

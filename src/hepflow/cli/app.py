@@ -49,6 +49,8 @@ COMMANDS: Final = {
     "combine": Command("combine the models of several analyses", "hepflow.cli.combine"),
     "datacard": Command("datacards of Combine from and to workspaces", "hepflow.cli.datacard"),
     "diff": Command("what differs between two runs", "hepflow.cli.diff"),
+    "sbi": Command("simulation-based inference, without histograms", "hepflow.cli.sbi"),
+    "doctor": Command("which generators and packages are installed", "hepflow.cli.doctor"),
 }
 
 _DESCRIPTION: Final = "From collision events to a limit, with one configuration."

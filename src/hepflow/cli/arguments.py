@@ -96,7 +96,7 @@ def add_analysis_option(parser: Parser, analysis: str | None) -> None:
 
 
 def parse_with_overrides(
-    parser: Parser, arguments: Sequence[str]
+    parser: Parser, arguments: Sequence[str], *, config_needed: bool = True
 ) -> tuple[argparse.Namespace, list[str]]:
     """Parse the known options; the rest are overrides of configuration values.
 
@@ -109,7 +109,7 @@ def parse_with_overrides(
     overrides = [word for word in rest if word != "--"]
     for word in overrides:
         _refuse_unknown_option(parser, word)
-    if not options.config:
+    if config_needed and not options.config:
         parser.error("which configuration? Give --config module:attribute")
     return options, overrides
 

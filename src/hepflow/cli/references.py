@@ -43,6 +43,17 @@ def load_config(reference: str, overrides: Sequence[str]) -> Config:
     """
     from hepflow.schema import Config, load_config_with_restricted_cli
 
+    return Config(**load_config_with_restricted_cli(load_sections(reference), overrides))
+
+
+def load_sections(reference: str) -> Mapping[str, Any]:
+    """Load a configuration as it is written.
+
+    Raises
+    ------
+    InputError
+        If it cannot be found, its module cannot be imported, or it is no dict.
+    """
     found, module = _load(reference, "--config", _is_mapping)
     if not _is_mapping(found):
         names = did_you_mean("config", _names(module, _is_mapping))
@@ -50,7 +61,8 @@ def load_config(reference: str, overrides: Sequence[str]) -> Config:
             f"--config {reference}: expected a dict of sections, but it is a "
             f"{type(found).__name__}. {names}".rstrip()
         )
-    return Config(**load_config_with_restricted_cli(found, overrides))
+    sections: Mapping[str, Any] = found
+    return sections
 
 
 def load_analysis(reference: str) -> type[Analysis]:

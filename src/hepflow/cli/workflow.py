@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _ACTIONS: Final = {  # name: module with main(arguments, guard, prog), imported when it is called
     "run": "hepflow.cli.workflow_run",
     "export": "hepflow.cli.workflow_export",
+    "sbi": "hepflow.cli.workflow_sbi",
 }
 _DESCRIPTION: Final = """\
 Workflows of steps, in the language of yadage and of others.
@@ -22,6 +23,7 @@ Workflows of steps, in the language of yadage and of others.
 actions:
   run     run the stages of a yadage workflow in local processes
   export  write the workflow of a preserved analysis (yadage, RECAST, REANA, Snakemake)
+  sbi     write the workflows of a simulation-based inference (yadage)
 
 `hepflow workflow ACTION --help` tells more about one of them."""
 
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:
     """
     words = list(arguments)
     parser = Parser(prog=prog, description=_DESCRIPTION, epilog=STATUS_HELP)
-    parser.add_argument("action", nargs="?", metavar="ACTION", help="run or export")
+    parser.add_argument("action", nargs="?", metavar="ACTION", help="run, export or sbi")
     name = parser.parse_args(words[:1]).action
     if name is None:
         parser.print_help()

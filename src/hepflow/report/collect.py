@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from hepflow.errors import StorageError
-from hepflow.report import events, front, inference, model, what_ran
+from hepflow.report import events, front, inference, model, sbi, what_ran
 from hepflow.report.content import Gallery, ReportContent, Section
+from hepflow.report.sbi_parts import FOLDER
 from hepflow.report.stored import StoredRun, read_run
 
 
@@ -42,6 +43,8 @@ def collect(run_folder: Path) -> ReportContent:
 
 def _content(stored: StoredRun) -> ReportContent:
     title, subtitle = front.title_of(stored)
+    if stored.run.get("kind") == FOLDER:  # a run of `hepflow sbi` alone
+        return _of_inference(stored)
     found = (
         what_ran.configuration_section(stored),
         what_ran.stages_section(stored),
@@ -56,6 +59,7 @@ def _content(stored: StoredRun) -> ReportContent:
         inference.scans_section(stored),
         inference.limit_section(stored),
         events.validation_section(stored),
+        *sbi.sections(stored),
         _others(stored),
         what_ran.software_section(stored),
     )
@@ -64,6 +68,24 @@ def _content(stored: StoredRun) -> ReportContent:
         subtitle=subtitle,
         headlines=tuple(front.headlines(stored)),
         notices=tuple(front.notices(stored)),
+        sections=tuple(one for one in found if one is not None),
+    )
+
+
+def _of_inference(stored: StoredRun) -> ReportContent:
+    """Report of a simulation-based inference without an analysis beside it."""
+    _, subtitle = front.title_of(stored)
+    found = (
+        what_ran.configuration_section(stored),
+        what_ran.stages_section(stored),
+        *sbi.sections(stored),
+        what_ran.software_section(stored),
+    )
+    return ReportContent(
+        title="Inference report",
+        subtitle=subtitle,
+        headlines=(*front.headlines(stored), *sbi.headlines(stored)),
+        notices=tuple(one for one in front.notices(stored) if one.level != "note"),
         sections=tuple(one for one in found if one is not None),
     )
 

@@ -18,6 +18,7 @@ _log = logging.getLogger(__name__)
 
 N_MINUS_1: Final = "n_minus_1_"
 _OF_FIT: Final = "statistics"  # folder of the figures about the fit
+_OF_INFERENCE: Final = "inference"  # of those about simulation-based inference
 _MEDIA: Final = {".png": "image/png", ".svg": "image/svg+xml"}  # in the order of preference
 _VARIATIONS: Final = "/variations"  # end of the folder of a channel's template variations
 _COLOURS: Final = 256
@@ -68,6 +69,19 @@ _FIT_FIGURES: Final = (
     ("likelihood", "scan", "Likelihood scan {}", "Profiled likelihood against {}"),
     ("goodness", "goodness", "Goodness of fit", "Goodness of fit of the toys and of the data"),
 )
+# Begin of the name of a figure about simulation-based inference -> title, what it shows
+_SBI_FIGURES: Final = (
+    ("samples_", "Samples: {}", "Distribution of {} at several parameter points"),
+    ("losses", "Losses {}", "Losses of training and validation by epoch"),
+    ("ratio_", "Ratios: {}", "Estimated against true likelihood ratios of {}"),
+    ("contours_", "Regions: {}", "Confidence regions of the parameters by {}"),
+    ("contours", "Regions of all methods", "Confidence regions of the parameters by all methods"),
+    ("information", "Fisher information {}", "Ellipses of the Fisher information"),
+    ("closure", "Closure {}", "Means of estimated ratios, which are known"),
+    ("reliability_", "Reliability: {}", "Probabilities that {} states, and how often it is right"),
+    ("reweighting_", "Reweighting: {}", "Distribution reweighted with the estimated ratio of {}"),
+    ("coverage", "Coverage {}", "How often regions of toys contain their truth"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +97,8 @@ class Picture:
         """What it shows: ``data``, ``n_minus_1``, ``prefit``, ``pulls``, ...; else ``other``."""
         if self.folder == _OF_FIT:
             return next((kind for start, kind, _, _ in _FIT_FIGURES if self._is(start)), "other")
+        if self.folder == _OF_INFERENCE:
+            return "sbi"
         if self.folder.endswith(_VARIATIONS):
             return "template"
         if not self.folder or "/" in self.folder:
@@ -153,7 +169,8 @@ def figure_of(picture: Picture, labels: Mapping[tuple[str, str], str]) -> Figure
     StorageError
         The file cannot be read.
     """
-    title, alt = _words(picture, labels)
+    of_inference = picture.kind == "sbi"
+    title, alt = _sbi_words(picture.name) if of_inference else _words(picture, labels)
     with storage_errors(picture.path, "read"):
         image = picture.path.read_bytes()
     suffix, size = picture.path.suffix, None
@@ -185,6 +202,15 @@ def _words(picture: Picture, labels: Mapping[tuple[str, str], str]) -> tuple[str
             f"{shown} in {folder}, of the events that pass all cuts but {cut}"
         )
     return f"{folder}: {name}", f"Data and prediction of {shown} in {folder}, with the ratio below"
+
+
+def _sbi_words(name: str) -> tuple[str, str]:
+    """Title and alternative text of a figure about simulation-based inference."""
+    for start, title, alt in _SBI_FIGURES:
+        if name.startswith(start):
+            rest = name.removeprefix(start).strip("_").replace("_", " ")
+            return title.format(rest).strip(), alt.format(rest)
+    return name, f"Figure {name} of the inference"
 
 
 def _paper_white(palette: list[int]) -> list[int]:

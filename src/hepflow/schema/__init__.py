@@ -16,10 +16,12 @@ from hepflow.schema.datasets import DatasetEntry, Datasets
 from hepflow.schema.estimates import Estimate, Transfer
 from hepflow.schema.execution import Execution
 from hepflow.schema.general import General
+from hepflow.schema.inference import Inference
 from hepflow.schema.overrides import load_config_with_restricted_cli
 from hepflow.schema.plotting import Plotting
 from hepflow.schema.preprocess import Preprocess, Skimming
 from hepflow.schema.statistics import NormFactor, Statistics
+from hepflow.schema.study import Study
 from hepflow.schema.systematics import Correction, Systematic, UncertaintySource
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "GhostObservable",
     "GoodObjectMask",
     "GoodObjectMasks",
+    "Inference",
     "NMinusOne",
     "NormFactor",
     "Observable",
@@ -45,6 +48,7 @@ __all__ = [
     "Selection",
     "Skimming",
     "Statistics",
+    "Study",
     "Systematic",
     "Transfer",
     "UncertaintySource",

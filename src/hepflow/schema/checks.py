@@ -18,6 +18,7 @@ from hepflow.schema import (
     checks_parts,
     checks_plotting,
     checks_samples,
+    checks_sbi,
     checks_sources,
 )
 from hepflow.schema.tree import Check, Tree
@@ -53,6 +54,7 @@ CHECKS: tuple[Check, ...] = (
     checks_inference.scans_sensible,
     checks_parts.executors_sensible,
     checks_parts.switches_sensible,
+    *checks_sbi.SBI_CHECKS,
     checks_names.known_columns,  # last: that a field has no effect says more
     checks_datasets.sections_by_year,
 )

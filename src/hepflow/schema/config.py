@@ -16,6 +16,7 @@ from hepflow.schema.datasets import Datasets
 from hepflow.schema.estimates import Estimate
 from hepflow.schema.execution import Execution
 from hepflow.schema.general import General
+from hepflow.schema.inference import Inference
 from hepflow.schema.plotting import Plotting
 from hepflow.schema.preprocess import Preprocess
 from hepflow.schema.problems import problems_of, show
@@ -46,7 +47,6 @@ class Config(Section):
 
     not_yet: ClassVar = {
         "mva": "networks do not exist yet",
-        "inference": "simulation-based inference does not exist yet",
     }
 
     general: General = Field(description="Luminosity, weights, switches, folders")
@@ -71,6 +71,9 @@ class Config(Section):
         default_factory=list, description="Backgrounds that are estimated from data"
     )
     statistics: Statistics = Field(default_factory=Statistics, description="Fit and limit")
+    inference: Inference | None = Field(
+        None, description="Simulation-based inference; {} is the built-in process, None nothing"
+    )
     plotting: Plotting = Field(default_factory=Plotting, description="How plots look")
     execution: Execution = Field(default_factory=Execution, description="Where the work runs")
 

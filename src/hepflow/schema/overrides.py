@@ -194,7 +194,7 @@ def _default(annotation: Any, step: Step) -> Any:
     for model in models_in(annotation):
         name = field_named(model, step)
         value = model.model_fields[name].get_default(call_default_factory=True) if name else None
-        return list(value) if isinstance(value, (list, tuple)) else None
+        return plain(list(value)) if isinstance(value, (list, tuple)) else None
     return None
 
 

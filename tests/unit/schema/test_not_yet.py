@@ -14,7 +14,6 @@ FIELDS = [
     ("good_object_masks__mva", "good_object_masks.mva"),
     ("channels__0__use_in_diff", "channels[0].use_in_diff"),
     ("mva", "mva"),
-    ("inference", "inference"),
 ]
 
 VALUES = [

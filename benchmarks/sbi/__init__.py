@@ -1,0 +1,1 @@
+"""Training, limits and accuracy of simulation-based inference, beside madminer."""
