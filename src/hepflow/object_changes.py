@@ -39,7 +39,7 @@ def change_target(
     if raw is not None and raw is not events:
         start = column_of(raw[name], objects and Lists.of(raw[name]), field, where)
     after = _combine(start, value, change.op, objects, len(events), where)
-    after = after.astype(before.dtype)  # all variations have one type
+    after = after.astype(before.dtype, copy=False)  # all variations have one type
     _check_finite(after, before, where)
     columns = {field: after}
     if field == "pt" and change.scale_mass and "mass" in target.fields:
@@ -111,8 +111,10 @@ def _combine(
 
 def _check_finite(after: Floats, before: Floats, where: str) -> None:
     """A value that is not finite would take events out of every selection without a word."""
+    if np.isfinite(after).all():
+        return
     bad = ~np.isfinite(after)
-    if bad.any() and np.isfinite(before[bad]).any():
+    if np.isfinite(before[bad]).any():
         raise UserFunctionError(
             f"{where}: makes {int(bad.sum())} of {len(bad)} values of its target not finite."
         )

@@ -97,10 +97,11 @@ class Stack:
         """Keep the rows that pass."""
         if mask.all():
             return self
-        owners = self.owners.select(mask)
         members = None if self.members is None else self.members.select(mask)
-        origin = self.origin and replace(self.origin, rows=self.origin.rows[mask])
-        events, shift, base = self.events[mask], self.shift[mask], self.base[mask]
+        rows = np.flatnonzero(mask)  # to choose by these takes a quarter of the time
+        owners = self.owners.select(rows)
+        origin = self.origin and replace(self.origin, rows=self.origin.rows[rows])
+        events, shift, base = self.events[rows], self.shift[rows], self.base[rows]
         return Stack(events, shift, base, owners, members, origin)
 
     def step(self, name: str, mask: Mask, *, every: bool = False) -> Step:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.errors import UserFunctionError
+from hepflow.events.segments import chosen_before
 
 Offsets = NDArray[np.int64]
 Flat = NDArray[Any]
@@ -117,13 +118,9 @@ class Lists:
         """Lists with those entries only for which the flat `mask` holds."""
         import awkward as ak
 
-        small = len(mask) < np.iinfo(np.int32).max
-        before = np.zeros(len(mask) + 1, dtype=np.int32 if small else np.int64)
-        before[1:] = mask  # to add up numbers takes half as long as to add up booleans
-        np.cumsum(before, out=before)
         index = ak.index.Index64(np.flatnonzero(mask))
         content = ak.contents.IndexedArray.simplified(index, self.content)
-        return replace(self, offsets=before[self.offsets].astype(np.int64), content=content)
+        return replace(self, offsets=chosen_before(mask, self.offsets), content=content)
 
     def array(self) -> Any:
         """As an awkward array."""

@@ -13,9 +13,10 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
+from hepflow.events.segments import chosen_before
+
 _KINDS = "biuf"  # of numpy types: truth values, integers and real numbers
 _NUMBERS = (bool, int, float, np.number, np.bool_)
-_SMALL = np.iinfo(np.int32).max
 _Apart = tuple[Any, Any]  # offsets, or None of one number each event; and the flat numbers
 
 
@@ -138,10 +139,7 @@ _WAYS: dict[Any, Callable[..., Any]] = {
 
 def _counts(offsets: Any, mask: Any) -> Any:
     """How many entries of each list a mask holds for."""
-    before = np.zeros(len(mask) + 1, dtype=np.int32 if len(mask) < _SMALL else np.int64)
-    before[1:] = mask  # to add up numbers takes half as long as to add up booleans
-    np.cumsum(before, out=before)
-    at = before[offsets]
+    at = chosen_before(mask, offsets)
     return at[1:] - at[:-1]
 
 

@@ -13,6 +13,8 @@ from hepflow.errors import UserFunctionError
 from hepflow.records import Axis, Block, Cutflow
 
 Floats = NDArray[np.float64]
+_SAME = 1e-3  # of the width of a bin: bins that differ less have one width
+_FEW = 2000  # values: to look for the bins of these takes no longer
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,25 @@ def observable_values(result: Any, length: int, where: str) -> Values:
 
 
 def bin_indices(values: Floats, axis: Axis) -> NDArray[np.intp]:
-    """Bin of each value: 0 is underflow, n_bins + 1 overflow; upper edges are exclusive."""
-    return np.searchsorted(np.asarray(axis.edges), values, side="right")
+    """Bin of each value: 0 is underflow, n_bins + 1 overflow; upper edges are exclusive.
+
+    Between edges of one distance the bin is computed, compared with its edges, and looked for
+    only where it is not that one: this takes a third of the time.
+    """
+    edges = np.asarray(axis.edges, dtype=np.float64)
+    if len(values) < _FEW:
+        return np.searchsorted(edges, values, side="right")
+    with np.errstate(over="ignore", invalid="ignore"):
+        widths, whole = np.diff(edges), edges[-1] - edges[0]
+        if not np.ptp(widths) < _SAME * whole / len(widths) < np.inf:
+            return np.searchsorted(edges, values, side="right")
+        place = (values - edges[0]) * (len(widths) / whole) + 1.0
+    bounds = np.concatenate(([-np.inf], edges, [np.inf]))
+    found: NDArray[np.intp] = np.fmax(np.fmin(place, len(edges)), 0.0).astype(np.intp)
+    wrong = np.flatnonzero((values < bounds[found]) | (values >= bounds[found + 1]))
+    if len(wrong):
+        found[wrong] = np.searchsorted(edges, values[wrong], side="right")
+    return found
 
 
 def fill_block(

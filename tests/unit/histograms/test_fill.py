@@ -6,9 +6,12 @@ import awkward as ak
 import boost_histogram as bh
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hepflow.errors import UserFunctionError
 from hepflow.histograms.fill import (
+    _FEW,
     Owners,
     Step,
     bin_indices,
@@ -25,6 +28,28 @@ AXIS = Axis("x", "x", (0.0, 1.0, 2.5, 4.0))
 def test_edges_belong_to_the_bin_above_and_the_rest_to_the_flow():
     values = np.array([-np.inf, -0.1, 0.0, 0.999, 1.0, 2.5, 3.999, 4.0, 9.0, np.inf])
     assert bin_indices(values, AXIS).tolist() == [0, 0, 1, 1, 2, 3, 3, 4, 4, 4]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(
+        [(0.0, 1.0), (0.1, 0.7), (100.0, 1100.0), (-3.0, 3.0), (1e9, 1e9 + 1.0), (-1e300, 1e300)]
+    ),
+    st.integers(1, 60),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
+def test_computed_bins_are_those_that_are_looked_for(ends, n_bins, uneven, seed):
+    rng = np.random.default_rng(seed)
+    edges = np.linspace(*ends, n_bins + 1)
+    if uneven:
+        edges = np.sort(rng.choice(edges, rng.integers(2, n_bins + 2), replace=False))
+    width = (ends[1] - ends[0]) / n_bins if ends[1] < 1e300 else 0.0
+    near = [np.nextafter(edges, -np.inf), edges, np.nextafter(edges, np.inf)]
+    far = [-np.inf, np.inf, 1e308, -1e308, 0.0]
+    values = np.concatenate([*near, far, rng.uniform(ends[0] - width, ends[1], _FEW)])
+    axis = Axis("x", "x", tuple(edges))
+    assert np.array_equal(bin_indices(values, axis), np.searchsorted(edges, values, side="right"))
 
 
 def test_closed_form():
