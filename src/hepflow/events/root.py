@@ -14,10 +14,12 @@ import numpy as np
 
 from hepflow.errors import MissingTree, UnreadableFile
 from hepflow.events.ahead import ReadAhead
+from hepflow.events.baskets import Baskets
 from hepflow.events.decompression import bound_decompression
 from hepflow.events.failures import ROOT, named
 from hepflow.events.foreign import READS, foreign_format
 from hepflow.events.opening import only_branches, quicken_opening, without_collection
+from hepflow.remote import is_remote
 
 _RUNS = "Runs"
 _TABLES = {"TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple"}
@@ -41,7 +43,16 @@ class TreeColumns:
 
     def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
         """Read branches; the next entry range is not decompressed a second time."""
-        return self._ahead.read(names, start, stop)
+        found = {} if self._baskets is None else self._baskets.read(names, start, stop)
+        rest = [name for name in names if name not in found]
+        found |= self._ahead.read(rest, start, stop) if rest else {}
+        return {name: found[name] for name in names}
+
+    @functools.cached_property
+    def _baskets(self) -> Baskets | None:
+        """Quick way to columns of numbers; None where the file is not of this machine."""
+        path = str(self.tree.file.file_path)
+        return None if is_remote(path) else Baskets(self.tree, path)
 
     def _ends_of(self, names: Sequence[str]) -> list[int]:
         """Entries where a basket of each of the branches ends, ascending."""

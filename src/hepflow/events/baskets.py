@@ -1,0 +1,260 @@
+"""Columns of numbers straight from the baskets of a local TTree, each decompressed once.
+
+uproot spends as much again on what it does beside the decompression. What is not surely plain
+numbers, or lists of them, is left to it, and so is every error.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepflow.events.failures import read_errors
+
+_HEAD = struct.Struct(">ihiIhh")  # bytes, version, bytes of the content, date, of the key, cycle
+_TAIL = struct.Struct(">Hiiii")  # of the key: version, sizes of buffers, entries, end of content
+_FLAG = 1  # byte behind it
+_KINDS = "biuf"
+_OFFSET = np.dtype(">i4")
+Offsets = NDArray[np.int32]
+Places = dict[tuple[int, int], list[Offsets]]  # range of entries -> offsets of baskets there
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A branch of plain numbers, and where its baskets are."""
+
+    dtype: np.dtype[Any]  # as the file has it
+    is_list: bool  # whether an event has a list of numbers
+    entries: Sequence[int]  # where baskets begin, and the end
+    seeks: Sequence[int]
+    sizes: Sequence[int]  # [byte]
+
+    @classmethod
+    def of(cls, branch: Any) -> Branch | None:
+        """What uproot knows of a branch; None of one that holds something else."""
+        from uproot.interpretation.jagged import AsJagged
+        from uproot.interpretation.numerical import AsDtype
+
+        kind = branch.interpretation
+        is_list = type(kind) is AsJagged and kind.header_bytes == 0
+        numbers = kind.content if is_list else kind
+        if type(numbers) is not AsDtype or branch.embedded_baskets:
+            return None
+        dtype = numbers.from_dtype
+        if dtype.kind not in _KINDS or numbers.to_dtype != dtype.newbyteorder("="):
+            return None
+        entries = list(branch.entry_offsets)
+        count = len(entries) - 1
+        seeks, sizes = (branch.member(one)[:count] for one in ("fBasketSeek", "fBasketBytes"))
+        if len(seeks) != count or any(b <= a for a, b in itertools.pairwise(entries)):
+            return None
+        return cls(dtype, is_list, entries, seeks.tolist(), sizes.tolist())
+
+    def baskets(self, start: int, stop: int) -> range:
+        """Numbers of the baskets with entries of a range, which is not empty."""
+        first = bisect.bisect_right(self.entries, start) - 1
+        return range(first, bisect.bisect_left(self.entries, stop))
+
+
+@dataclass(frozen=True)
+class Basket:
+    """What a basket holds."""
+
+    content: NDArray[Any]  # in the byte order of the file, (n_numbers,)
+    offsets: Offsets | None  # of the lists in it, (n_entries + 1,); None of plain numbers
+
+
+@dataclass
+class Baskets:
+    """Baskets of a tree; entry ranges are read one after the other."""
+
+    tree: Any
+    path: str
+    _branches: dict[str, Branch | None] = field(default_factory=dict)
+    _kept: dict[str, tuple[int, Basket]] = field(default_factory=dict)  # for the next range
+
+    def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
+        """Columns of an entry range: of those branches that can be read so."""
+        if stop <= start:
+            return {}
+        try:
+            known = {name: self._branch(name) for name in names}
+            fit = {
+                name: one
+                for name, one in known.items()
+                if one is not None and start >= 0 and stop <= one.entries[-1]
+            }
+            baskets = self._baskets(fit, start, stop)
+        except read_errors():
+            return {}  # uproot finds out what it is
+        shared: dict[tuple[int, ...], NDArray[np.int64]] = {}
+        found = {n: _joined(one, baskets[n], start, stop, shared) for n, one in fit.items()}
+        for name, branch in fit.items():
+            last = branch.baskets(start, stop)[-1]
+            self._kept.pop(name, None)
+            if stop < branch.entries[last + 1] <= stop + (stop - start):
+                self._kept[name] = last, baskets[name][last]
+        return found
+
+    def _branch(self, name: str) -> Branch | None:
+        if name not in self._branches:
+            (branch,) = (one for one in self.tree.branches if one.name == name)
+            self._branches[name] = Branch.of(branch)
+        return self._branches[name]
+
+    def _baskets(
+        self, branches: Mapping[str, Branch], start: int, stop: int
+    ) -> dict[str, dict[int, Basket]]:
+        """Baskets of each branch by number, read in the order in which they are in the file."""
+        found: dict[str, dict[int, Basket]] = {name: {} for name in branches}
+        todo, places = [], Places()
+        for name, branch in branches.items():
+            kept = self._kept.get(name)
+            for number in branch.baskets(start, stop):
+                if kept is not None and kept[0] == number:
+                    found[name][number] = _noted(kept[1], branch, number, places)
+                else:
+                    todo.append((branch.seeks[number], number, name))
+        if todo:
+            with Path(self.path).open("rb", buffering=0) as file:
+                for seek, number, name in sorted(todo):
+                    branch = branches[name]
+                    file.seek(seek)
+                    record = file.read(branch.sizes[number])
+                    basket = _basket(self.tree.file.source, record, branch, number, places)
+                    found[name][number] = basket
+        return found
+
+
+def _basket(source: Any, record: bytes, branch: Branch, number: int, places: Places) -> Basket:
+    """Decompress a basket.
+
+    Raises
+    ------
+    ValueError
+        It is not as expected.
+    """
+    size, _, whole, _, key, _ = _HEAD.unpack_from(record)
+    _, _, _, entries, last = _TAIL.unpack_from(record, key - _TAIL.size - _FLAG)
+    expected = branch.entries[number + 1] - branch.entries[number]
+    border = last - key
+    plain = _HEAD.size + _TAIL.size + _FLAG <= key < size == len(record) == branch.sizes[number]
+    if not plain or entries != expected or not 0 <= border <= whole:
+        raise ValueError("another basket than the tree tells of")
+    content = _decompressed(source, record, key, whole)
+    offsets = None
+    if branch.is_list:
+        offsets = _offsets(content[border:], border, key, branch, number, places)
+    elif border != whole or border != entries * branch.dtype.itemsize:
+        raise ValueError("not one number for each entry")
+    return Basket(content[:border].view(branch.dtype), offsets)
+
+
+def _decompressed(source: Any, record: bytes, key: int, whole: int) -> NDArray[np.uint8]:
+    """Content of a basket, as long as its key says."""
+    from uproot.compression import decompress
+    from uproot.source.chunk import Chunk
+    from uproot.source.cursor import Cursor
+
+    content = np.frombuffer(record, dtype=np.uint8, offset=key)
+    if len(content) != whole:
+        chunk = Chunk.wrap(source, content)
+        content = decompress(chunk, Cursor(0), {}, len(content), whole).raw_data
+    if len(content) != whole:
+        raise ValueError("another length than the key of the basket tells")
+    return content
+
+
+def _offsets(
+    tail: NDArray[np.uint8], border: int, key: int, branch: Branch, number: int, places: Places
+) -> Offsets:
+    """Where the lists of a basket begin, from what stands behind its content."""
+    first, stop = branch.entries[number : number + 2]
+    raw = tail.view(_OFFSET)
+    if len(raw) != stop - first + 2:
+        raise ValueError("not one offset for each entry")
+    found = raw[1:].astype(np.int32)
+    found -= key
+    found[-1] = border
+    size = branch.dtype.itemsize
+    if size > 1:
+        shift = size.bit_length() - 1  # of numbers the size is a power of two
+        if np.bitwise_or.reduce(found) & (size - 1):
+            raise ValueError("a list begins within a number")
+        found >>= shift
+    for one in places.get((first, stop), ()):  # columns of one object have the same
+        if np.array_equal(one, found):
+            return one
+    if found[0] != 0 or (found[1:] < found[:-1]).any():
+        raise ValueError("lists are not one after the other")
+    places.setdefault((first, stop), []).append(found)
+    return found
+
+
+def _noted(basket: Basket, branch: Branch, number: int, places: Places) -> Basket:
+    """The same basket, whose offsets others may share."""
+    if basket.offsets is not None:
+        key = (branch.entries[number], branch.entries[number + 1])
+        known = places.setdefault(key, [])
+        if not any(one is basket.offsets for one in known):
+            known.append(basket.offsets)
+    return basket
+
+
+def _pieces(
+    branch: Branch, baskets: Mapping[int, Basket], start: int, stop: int
+) -> Iterator[tuple[Basket, int, int]]:
+    """Baskets in their order, and the first and the last entry that is wanted, counted in each."""
+    for number in branch.baskets(start, stop):
+        first, end = branch.entries[number : number + 2]
+        yield baskets[number], max(start, first) - first, min(stop, end) - first
+
+
+def _joined(
+    branch: Branch,
+    baskets: Mapping[int, Basket],
+    start: int,
+    stop: int,
+    shared: dict[tuple[int, ...], NDArray[np.int64]],
+) -> Any:
+    """Column of an entry range, in the byte order of this machine."""
+    import awkward as ak
+
+    pieces = list(_pieces(branch, baskets, start, stop))
+    bounds = [
+        (a, b) if one.offsets is None else (int(one.offsets[a]), int(one.offsets[b]))
+        for one, a, b in pieces
+    ]
+    content = np.empty(sum(b - a for a, b in bounds), dtype=branch.dtype.newbyteorder("="))
+    place = 0
+    for (one, _, _), (a, b) in zip(pieces, bounds, strict=True):
+        content[place : place + b - a] = one.content[a:b]
+        place += b - a
+    layout = ak.contents.NumpyArray(content)
+    if branch.is_list:
+        key = tuple(id(one.offsets) for one, _, _ in pieces)
+        if key not in shared:
+            shared[key] = _joined_offsets(pieces, stop - start)
+        layout = ak.contents.ListOffsetArray(ak.index.Index64(shared[key]), layout)
+    return ak.Array(layout)
+
+
+def _joined_offsets(pieces: Sequence[tuple[Basket, int, int]], length: int) -> NDArray[np.int64]:
+    found = np.zeros(length + 1, dtype=np.int64)
+    entry = total = 0
+    for one, a, b in pieces:
+        if one.offsets is not None:
+            found[entry + 1 : entry + 1 + b - a] = one.offsets[a + 1 : b + 1]
+            found[entry + 1 : entry + 1 + b - a] += total - int(one.offsets[a])
+            entry += b - a
+            total += int(one.offsets[b]) - int(one.offsets[a])
+    return found
