@@ -19,7 +19,13 @@ Floats = NDArray[Any]
 
 
 def change_target(
-    events: Any, change: Correction | Systematic, value: Any, where: str, raw: Any = None
+    events: Any,
+    change: Correction | Systematic,
+    value: Any,
+    where: str,
+    raw: Any = None,
+    *,
+    sort: bool = True,
 ) -> Any:
     """Apply a value to the target column, with all that follows from a new pt.
 
@@ -27,6 +33,8 @@ def change_target(
     ----------
     raw
         Events with the column that the value acts on; default `events`, which have it as it was.
+    sort
+        Whether objects are sorted by a new pt here; otherwise the caller does it.
     """
     name, field = change.target or ("", None)
     if field is None:
@@ -58,7 +66,7 @@ def change_target(
             target = _set(target, one, values)
         return replace_object(events, name, target)
     changed = objects.with_columns(columns)
-    if field != "pt":
+    if field != "pt" or not sort:
         return replace_object(events, name, changed.array())
     return reorder(events, name, changed)
 

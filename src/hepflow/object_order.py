@@ -38,7 +38,7 @@ def falling(pt: Floats, offsets: Any) -> tuple[Any, Any]:
     tuple
         Positions from which to take, and to which to put, of the lists that are not sorted.
     """
-    if np.isnan(pt).any():
+    if len(pt) and np.isnan(pt.min()):  # any that is not a number makes the least one
         pt = np.where(np.isnan(pt), -np.inf, pt)  # last, whatever other lists there are
     inside = _inside(len(pt), offsets)
     rises = np.flatnonzero(inside & (pt[1:] > pt[:-1]))
@@ -55,10 +55,9 @@ def falling(pt: Floats, offsets: Any) -> tuple[Any, Any]:
 
 def _inside(length: int, offsets: Any) -> Any:
     """Whether an entry and the next one are in the same list, shape (length - 1,)."""
-    inside = np.ones(max(length - 1, 0), dtype=np.bool_)
-    ends = offsets[1:-1]
-    inside[ends[(ends > 0) & (ends < length)] - 1] = False
-    return inside
+    inside = np.ones(length + 1, dtype=np.bool_)  # whether an entry is not the first of a list
+    inside[offsets] = False
+    return inside[1:-1]
 
 
 def _fall(pt: Floats, offsets: Any) -> Any:
@@ -76,6 +75,18 @@ def _fall(pt: Floats, offsets: Any) -> Any:
             values[first], values[first + 1] = values[first + 1], values[first]
     owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     return order[np.lexsort((-pt, owners))]
+
+
+def keep_sorted(events: Any, name: str, objects: Lists, flat: NDArray[np.bool_]) -> Any:
+    """Keep some objects of a collection to which no index column points, sorted by falling pt.
+
+    This is what `keep_objects` does with sorted objects, whose mask is in their order. Parameters
+    are the same.
+    """
+    kept, index = objects.chosen(flat)
+    order, places = falling(objects.column("pt")[index], kept)
+    index[places] = index[order]
+    return replace_object(events, name, objects.at(index, kept).array())
 
 
 def keep_objects(events: Any, name: str, objects: Lists, flat: NDArray[np.bool_]) -> Any:

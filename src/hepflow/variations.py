@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,11 +56,15 @@ def correct_each(
     shifts: Sequence[Variation],
     dataset: Dataset,
     digests: Digests,
+    unsorted: Collection[str] = (),
 ) -> list[Any]:
     """Events with all object corrections, once for nominal or each object variation of `shifts`.
 
     Each starts from the uncorrected `events`, which stay as they are; what comes before anything
     is varied is done once. `corrections` and `systematics` are those of the dataset's year.
+
+    Objects of `unsorted` are left unsorted by the last change of a shift, if it sorts them; see
+    `sorts_last`.
     """
     events = with_file_index(events, _with_random_numbers(corrections, systematics, dataset))
     chain = [
@@ -71,14 +75,46 @@ def correct_each(
     nominal = _Nominal(events, chain)
     found = []
     for shift in shifts:
-        state = _varied(nominal, shift)
-        for i, source in enumerate(systematics):
-            if source.type == "object" and source.name == shift.source:
-                where = place_of(source, f"systematics[{i}]")
-                value = systematic_value(source, shift, state, where)
-                state = change_target(state, source, value, where)
+        own = _own_changes(systematics, shift)
+        state = _varied(nominal, shift, () if own else unsorted)
+        for i, source in own.items():
+            where = place_of(source, f"systematics[{i}]")
+            value = systematic_value(source, shift, state, where)
+            sort = i != max(own) or (source.target or ("",))[0] not in unsorted
+            state = change_target(state, source, value, where, sort=sort)
         found.append(state)
     return found
+
+
+def _own_changes(systematics: Sequence[Systematic], shift: Variation) -> dict[int, Systematic]:
+    """Sources of an object variation that do not come with a correction, by their position."""
+    return {
+        i: one
+        for i, one in enumerate(systematics)
+        if one.type == "object" and one.name == shift.source
+    }
+
+
+def sorts_last(
+    corrections: Sequence[Correction],
+    systematics: Sequence[Systematic],
+    shift: Variation,
+    dataset: Dataset,
+) -> str | None:
+    """Object whose order by pt is the last that `correct_each` makes for a variation.
+
+    None where something follows that could see the order, or nothing is sorted at the end.
+    """
+    own = list(_own_changes(systematics, shift).values())
+    chain = [
+        one for one in corrections if one.type == "object" and applies(one.applies_to, dataset)
+    ]
+    last: Correction | Systematic | None = own[-1] if own else next(reversed(chain), None)
+    if last is None or last.target is None or last.target[1] != "pt":
+        return None
+    if isinstance(last, Correction) and shift.source not in sources_of(last):
+        return None
+    return last.target[0]
 
 
 @dataclass(frozen=True)
@@ -89,14 +125,14 @@ class _Link:
     where: str
     digest: str
 
-    def applied(self, events: Any, choice: Choice) -> Any:
+    def applied(self, events: Any, choice: Choice, *, sort: bool = True) -> Any:
         """Events with this correction."""
         one = self.correction
         if choice.source is None and not acts_nominally(one):
             return events
         raw = uncorrected(events, one, self.where)
         value = correction_values(one, self.digest, raw, choice, self.where)
-        return change_target(events, one, value, self.where, raw)
+        return change_target(events, one, value, self.where, raw, sort=sort)
 
 
 class _Nominal:
@@ -114,7 +150,7 @@ class _Nominal:
         return self._states[position]
 
 
-def _varied(nominal: _Nominal, shift: Variation) -> Any:
+def _varied(nominal: _Nominal, shift: Variation, unsorted: Collection[str] = ()) -> Any:
     """Events with all object corrections, those that have the source of `shift` varied."""
     varied = [shift.source in sources_of(link.correction) for link in nominal.chain]
     first = varied.index(True) if any(varied) else len(varied)
@@ -123,7 +159,9 @@ def _varied(nominal: _Nominal, shift: Variation) -> Any:
         link = nominal.chain[i]
         before = nominal.before(i)
         if varied[i]:
-            events = link.applied(events, Choice(shift.source, shift.direction))
+            name = (link.correction.target or ("",))[0]
+            sort = i + 1 < len(varied) or name not in unsorted
+            events = link.applied(events, Choice(shift.source, shift.direction), sort=sort)
         else:
             changes = changed_fields(before, nominal.before(i + 1))
             reads = objects_read(link.correction)

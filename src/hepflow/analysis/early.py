@@ -41,7 +41,7 @@ def early_masks(
     closed: set[str] = set()  # objects that something in front looks at in another way
     for i, mask in enumerate(spec.masks):
         name = mask.object
-        plain = _is_plain(mask)
+        plain = is_plain(mask)
         if i in again and plain and name not in closed and _may_lack(name, changes, events):
             columns = {field or "" for _, field in mask.use}
             # A column of indices changes with the order of what it points to.
@@ -53,7 +53,7 @@ def early_masks(
     return frozenset(found) if EVENT not in closed else frozenset()
 
 
-def _is_plain(mask: GoodObjectMask) -> bool:
+def is_plain(mask: GoodObjectMask) -> bool:
     """Whether a mask is arithmetic on columns of its own objects."""
     mine = all(name == mask.object and field is not None for name, field in mask.use)
     return mine and _is_arithmetic(mask.function, len(mask.use), number=False)

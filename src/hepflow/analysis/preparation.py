@@ -23,6 +23,7 @@ from hepflow.analysis.shared import (
 )
 from hepflow.analysis.stack import Known, Origin, Prepared, Stack, block_size, in_groups
 from hepflow.analysis.touches import overridden_steps
+from hepflow.analysis.unsorted import sorted_behind
 from hepflow.analysis.waiting import waiting_masks
 from hepflow.errors import InputError, StorageError, did_you_mean
 from hepflow.events import packed
@@ -157,13 +158,15 @@ class Preparation(EventSteps):
             return Prepared(shifts, None, (), start.owners.count)
         spec = self.spec
         changes = spec.corrections_of(dataset), spec.systematics_of(dataset)
-        corrected = correct_each(start.events, *changes, shifts, dataset, spec.digests)
+        behind = sorted_behind(spec, dataset, start.events, shared.masks, shifts)
+        corrected = correct_each(start.events, *changes, shifts, dataset, spec.digests, behind)
         stack = Stack.of(corrected, start.base, start.owners, wanted=self._later(dataset, shared))
         rows = np.tile(np.arange(len(start.base)), len(shifts))
         own_way = type(self).add_ghost_observables is not EventSteps.add_ghost_observables
         moved = shared.moved | ({EVERYTHING} if own_way else computed_objects(spec))
         stack = replace(stack, origin=Origin(start.events, moved, rows, factors))
-        events = steps.apply_object_masks(stack.events, spec.masks, shared.masks)
+        unsorted = behind.values()
+        events = steps.apply_object_masks(stack.events, spec.masks, shared.masks, unsorted)
         stack = stack.with_events(events)
         if spec.baseline is not None and shared.cuts:
             passed = select(spec.baseline, events, "baseline_selection", shared.cuts)

@@ -81,13 +81,10 @@ class Stack:
 
         Of objects that differ, those columns are there that are `wanted`; default all.
         """
-        return cls(
-            events=stacked(parts, wanted),
-            shift=np.repeat(np.arange(len(parts)), len(base)),
-            base=np.tile(base, len(parts)),
-            owners=Owners(np.tile(owners.index, len(parts)), owners.count),
-            members=members,
-        )
+        if len(parts) > 1:
+            base, owners = np.tile(base, len(parts)), owners.tiled(len(parts))
+        shift = np.repeat(np.arange(len(parts)), len(base) // len(parts))
+        return cls(stacked(parts, wanted), shift, base, owners, members)
 
     def with_events(self, events: Any) -> Stack:
         """The same rows with other events."""
@@ -107,8 +104,11 @@ class Stack:
     def step(self, name: str, mask: Mask, *, every: bool = False) -> Step:
         """Entry of the cutflow for the first variation, or for each of them."""
         passed = mask if every else mask & (self.shift == 0)
-        shift = self.shift[passed] if every else None
-        return Step(name, self.base[passed], self.owners.select(passed), shift)
+        if passed.all():
+            return Step(name, self.base, self.owners, self.shift if every else None)
+        rows = np.flatnonzero(passed)
+        shift = self.shift[rows] if every else None
+        return Step(name, self.base[rows], self.owners.select(rows), shift)
 
 
 @dataclass(frozen=True)

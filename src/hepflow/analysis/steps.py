@@ -22,7 +22,7 @@ from hepflow.errors import MaskError, UserFunctionError
 from hepflow.events import Lists, replace_object
 from hepflow.functors import call, naming
 from hepflow.normalisation import event_weights, generator_weights
-from hepflow.object_order import keep_objects
+from hepflow.object_order import keep_objects, keep_sorted
 from hepflow.records import NOMINAL, Dataset, Ledger, PartCounts, Variation
 from hepflow.schema import Correction, GhostObservable, GoodObjectMask, Systematic
 from hepflow.skimming import Skim
@@ -87,7 +87,10 @@ def base_weights(events: Any, dataset: Dataset, weight_mode: str) -> Floats:
 
 
 def apply_object_masks(
-    events: Any, masks: Sequence[GoodObjectMask], only: Collection[int] | None = None
+    events: Any,
+    masks: Sequence[GoodObjectMask],
+    only: Collection[int] | None = None,
+    unsorted: Collection[int] = (),
 ) -> Any:
     """Keep good objects, one mask after the other.
 
@@ -95,17 +98,19 @@ def apply_object_masks(
     ----------
     only
         Positions of the masks that are applied; default all.
+    unsorted
+        Positions of those whose objects are not sorted by pt yet: they are behind their mask.
     """
     for i, mask in enumerate(masks):
         if only is None or i in only:
             with naming(mask.function):
                 where = f"good_object_masks.analysis[{i}] ({mask.object})"
-                events = apply_object_mask(events, mask, where)
+                events = apply_object_mask(events, mask, where, sort=i in unsorted)
     return events
 
 
-def apply_object_mask(events: Any, mask: GoodObjectMask, where: str) -> Any:
-    """Keep the objects that the configured function accepts.
+def apply_object_mask(events: Any, mask: GoodObjectMask, where: str, *, sort: bool = False) -> Any:
+    """Keep the objects that the configured function accepts, and `sort` them by pt.
 
     Raises
     ------
@@ -135,7 +140,8 @@ def apply_object_mask(events: Any, mask: GoodObjectMask, where: str) -> Any:
         raise MaskError(f"{where}: its lists differ in length from those of {mask.object}.")
     if len(flat) and flat.dtype != np.bool_:
         raise MaskError(f"{where}: the mask has type {flat.dtype}, expected bool.")
-    return keep_objects(events, mask.object, objects, flat.astype(np.bool_, copy=False))
+    keep = keep_sorted if sort else keep_objects
+    return keep(events, mask.object, objects, flat.astype(np.bool_, copy=False))
 
 
 def add_ghosts(events: Any, ghost: GhostObservable, where: str) -> Any:

@@ -79,6 +79,7 @@ class Baskets:
 
     tree: Any
     path: str
+    _known: dict[str, Any] = field(default_factory=dict)  # branches as uproot has them
     _branches: dict[str, Branch | None] = field(default_factory=dict)
     _kept: dict[str, tuple[int, Basket]] = field(default_factory=dict)  # for the next range
 
@@ -107,8 +108,9 @@ class Baskets:
 
     def _branch(self, name: str) -> Branch | None:
         if name not in self._branches:
-            (branch,) = (one for one in self.tree.branches if one.name == name)
-            self._branches[name] = Branch.of(branch)
+            if not self._known:
+                self._known |= {one.name: one for one in self.tree.branches}
+            self._branches[name] = Branch.of(self._known[name])
         return self._branches[name]
 
     def _baskets(

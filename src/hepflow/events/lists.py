@@ -116,11 +116,19 @@ class Lists:
 
     def kept(self, mask: NDArray[np.bool_]) -> Lists:
         """Lists with those entries only for which the flat `mask` holds."""
+        offsets, index = self.chosen(mask)
+        return self.at(index, offsets)
+
+    def chosen(self, mask: NDArray[np.bool_]) -> tuple[Offsets, NDArray[np.intp]]:
+        """Offsets and positions of those entries for which the flat `mask` holds."""
+        return chosen_before(mask, self.offsets), np.flatnonzero(mask)
+
+    def at(self, index: NDArray[np.intp], offsets: Offsets) -> Lists:
+        """Lists of these offsets, with the entries that stand at the positions `index`."""
         import awkward as ak
 
-        index = ak.index.Index64(np.flatnonzero(mask))
-        content = ak.contents.IndexedArray.simplified(index, self.content)
-        return replace(self, offsets=chosen_before(mask, self.offsets), content=content)
+        content = ak.contents.IndexedArray.simplified(ak.index.Index64(index), self.content)
+        return replace(self, offsets=offsets, content=content)
 
     def array(self) -> Any:
         """As an awkward array."""

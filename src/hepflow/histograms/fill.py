@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,10 @@ class Owners:
     def one(cls, n_events: int) -> Owners:
         """All events belong to one part."""
         return cls(np.zeros(n_events, dtype=np.intp), 1)
+
+    def tiled(self, copies: int) -> Owners:
+        """Owners of several copies of the events, one after the other."""
+        return Owners(np.tile(self.index, copies), self.count)
 
     def select(self, chosen: NDArray[Any] | slice) -> Owners:
         """Owners of some of the events."""
@@ -217,6 +222,19 @@ class Step:
     # position of each event's variation, not decreasing; None where all are of the first one
     shift: NDArray[np.intp] | None = None
 
+    @functools.cached_property
+    def sums(self) -> tuple[NDArray[np.int64], Floats, Floats]:
+        """Number of events, sum of their weights and of the squares, each of shape (n_parts,).
+
+        Those before the channels are the same for each channel.
+        """
+        index, count = self.owners.index, self.owners.count
+        return (
+            np.bincount(index, minlength=count),
+            _sums(index, self.weights, count),
+            _sums(index, self.weights**2, count),
+        )
+
     def of_shift(self, position: int) -> Step:
         """The same for the events of one variation."""
         if self.shift is None:
@@ -229,9 +247,7 @@ def fill_cutflow(steps: Sequence[Step]) -> list[Cutflow]:
     """Count events after each cut, one cutflow for each part."""
     names = tuple(step.name for step in steps)
     count = steps[0].owners.count
-    counts = [np.bincount(step.owners.index, minlength=count) for step in steps]
-    sumw = [_sums(step.owners.index, step.weights, count) for step in steps]
-    sumw2 = [_sums(step.owners.index, step.weights**2, count) for step in steps]
+    counts, sumw, sumw2 = zip(*(step.sums for step in steps), strict=True)
     return [
         Cutflow(
             names=names,
