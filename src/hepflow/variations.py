@@ -49,13 +49,14 @@ def correct_objects(
     return correct_each(events, corrections, systematics, (variation,), dataset, digests)[0]
 
 
-def correct_each(
+def correct_each(  # noqa: PLR0913 - each is a setting of its own
     events: Any,
     corrections: Sequence[Correction],
     systematics: Sequence[Systematic],
     shifts: Sequence[Variation],
     dataset: Dataset,
     digests: Digests,
+    *,
     unsorted: Collection[str] = (),
 ) -> list[Any]:
     """Events with all object corrections, once for nominal or each object variation of `shifts`.

@@ -115,6 +115,18 @@ def some_met(met):
     return met > 30.0
 
 
+def three(pt):
+    return ak.num(pt) >= 3
+
+
+def forward(eta):
+    return ak.any(abs(eta) > 1.2, axis=1)
+
+
+def hard_or_many(eta, pt):
+    return ak.any(eta > 0.9, axis=1) | (ak.num(pt) > 4)
+
+
 def changed(name, **fields):
     return {
         "name": name, "type": "object", "use_correctionlib": False, "target": ("Jet", "pt"),
@@ -183,6 +195,12 @@ CUTS = {
 }
 
 
+RISING = {  # they fail in each variation where they fail with all objects
+    "three": {"name": "three", "function": three, "use": [("Jet", "pt")]},
+    "forward": {"name": "forward", "function": forward, "use": [("Jet", "eta")]},
+    "either": {"name": "either", "function": hard_or_many, "use": [("Jet", "eta"), ("Jet", "pt")]},
+    "muons": {"name": "muons", "function": forward, "use": [("Muon", "eta")]},
+}
 EVENT_CUTS = {name: CUTS[name] for name in ("trigger", "met")}
 
 
@@ -207,7 +225,7 @@ def sections(draw):
             for one in factors
         ]
     cuts = draw(some(CUTS, 1))
-    wanted = draw(some(CUTS, 1))
+    wanted = draw(st.one_of(some(CUTS, 1), some({**CUTS, **RISING}, 2)))
     return {
         "corrections": changes + factors,
         "systematics": draw(some(SOURCES)),
@@ -264,7 +282,7 @@ def by_columns(draw):
     found = draw(sections())
     two = {"name": "two", "function": two_jets, "use": [("Jet", "pt")]}
     seen = observable("jet_pts", [0.0, 30.0, 60.0, 120.0], all_pts, [("Jet", "pt")])
-    selection = {"cuts": draw(st.sampled_from([[two], [CUTS["met"]]]))}
+    selection = {"cuts": draw(st.one_of(st.sampled_from([[two], [CUTS["met"]]]), some(RISING, 1)))}
     return {
         **found,
         "corrections": [one for one in found["corrections"] if one["name"] != "count"],
@@ -348,6 +366,43 @@ def test_a_mask_that_no_variation_changes_comes_first(part):
     left = int(ak.sum(central(triggered.Jet.eta)))
     assert 0 < left < ak.count(triggered.Jet.eta)
     assert seen == [left, 2 * left]  # nominal, behind the trigger; up and down
+
+
+def test_events_that_no_variation_brings_in_go_through_none(part):
+    folder, events, metadata = part
+    lengths = []
+
+    def counting(pt):
+        lengths.append(len(pt))
+        return pt > 32.0
+
+    drawn = {
+        "corrections": [JES],
+        "good_object_masks": {
+            "analysis": [MASKS["central jets"], {**MASKS["jets"], "function": counting}]
+        },
+        "baseline_selection": {"cuts": [CUTS["trigger"]]},
+        "channels": [
+            {
+                "name": "SR",
+                "selection": {"cuts": [RISING["three"], RISING["forward"]]},
+                "observables": [
+                    observable("jet_pts", [0.0, 30.0, 60.0, 120.0], all_pts, [("Jet", "pt")])
+                ],
+                "fit_observable": "jet_pts",
+            }
+        ],
+        "ghost_observables": [],
+    }
+    config = configuration(folder, drawn)
+    found = filled(Analysis, config, events, metadata)
+    triggered = events[events.HLT_Mu50]
+    eta = triggered.Jet.eta[central(triggered.Jet.eta)]
+    possible = int(ak.sum(three(eta) & forward(eta)))
+    assert 0 < possible < len(triggered)
+    assert lengths == [len(triggered), 2 * possible]
+    for key, block in filled(EachByItself, config, events, metadata).items():
+        assert np.array_equal(found[key].sumw, block.sumw)
 
 
 def test_a_variation_alone_and_among_others_is_the_same(part):

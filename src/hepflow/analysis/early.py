@@ -33,10 +33,7 @@ def early_masks(
     again
         Positions of the masks that variations apply again.
     """
-    changes: list[Change] = [
-        *(one for one in spec.corrections_of(dataset) if applies(one.applies_to, dataset)),
-        *(one for one in spec.systematics_of(dataset) if applies(one.processes, dataset)),
-    ]
+    changes = changes_of(spec, dataset)
     found: set[int] = set()
     closed: set[str] = set()  # objects that something in front looks at in another way
     for i, mask in enumerate(spec.masks):
@@ -46,11 +43,19 @@ def early_masks(
             columns = {field or "" for _, field in mask.use}
             # A column of indices changes with the order of what it points to.
             points = any(map(index_target, columns))
-            if not points and columns.isdisjoint(_changed(name, changes)):
+            if not points and columns.isdisjoint(changed_columns(name, changes)):
                 found.add(i)
         closed |= {one for one, _ in mask.use} - ({name} if plain else set())
         closed |= set() if plain else {name}
     return frozenset(found) if EVENT not in closed else frozenset()
+
+
+def changes_of(spec: AnalysisSpec, dataset: Dataset) -> list[Change]:
+    """Corrections and sources that act on a dataset."""
+    return [
+        *(one for one in spec.corrections_of(dataset) if applies(one.applies_to, dataset)),
+        *(one for one in spec.systematics_of(dataset) if applies(one.processes, dataset)),
+    ]
 
 
 def is_plain(mask: GoodObjectMask) -> bool:
@@ -106,7 +111,7 @@ def _is_single(events: Any, name: str, field: str) -> bool:
     return name in events.fields and events[name].ndim == 1
 
 
-def _changed(name: str, changes: list[Change]) -> set[str]:
+def changed_columns(name: str, changes: list[Change]) -> set[str]:
     """Columns of an object that changes write."""
     found: set[str] = set()
     for one in changes:

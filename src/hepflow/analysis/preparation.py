@@ -14,6 +14,7 @@ from hepflow.analysis.keeping import kept_rows
 from hepflow.analysis.later import Later, read_later, without_unread
 from hepflow.analysis.members import split_members
 from hepflow.analysis.n_minus_1 import near_baseline
+from hepflow.analysis.possible import possible_events
 from hepflow.analysis.shared import (
     SharedSteps,
     computed_objects,
@@ -74,6 +75,16 @@ class Preparation(EventSteps):
             return {}
         return read_later(self.spec, dataset, shared.masks)
 
+    def _possible(self, start: Stack, dataset: Dataset) -> Stack:
+        """Without events that no object variation brings into a channel, as far as is known."""
+        if overridden_steps(type(self), EventSteps):
+            return start
+        mask = possible_events(self.spec, dataset, start.events, computed_objects(self.spec))
+        if mask is None:
+            return start
+        start = start.select(mask)
+        return start.with_events(packed(start.events))
+
     def _waiting(self, events: Any, shared: SharedSteps | None) -> frozenset[int]:
         """Masks that come behind the baseline; those that are shared run once, on all events."""
         if self._own_early():
@@ -99,7 +110,7 @@ class Preparation(EventSteps):
             most = block_size(start.events, self.spec.memory_limit)
             factors: dict[str, Known] = {}
             events = without_unread(self.spec, dataset, start.events, self._later(dataset, shared))
-            start = start.with_events(events)
+            start = self._possible(start.with_events(events), dataset)
             for group in in_groups(prepared.shifts, len(start.base), most):
                 yield self._vary(start, dataset, group, shared, factors)
 
@@ -159,7 +170,9 @@ class Preparation(EventSteps):
         spec = self.spec
         changes = spec.corrections_of(dataset), spec.systematics_of(dataset)
         behind = sorted_behind(spec, dataset, start.events, shared.masks, shifts)
-        corrected = correct_each(start.events, *changes, shifts, dataset, spec.digests, behind)
+        corrected = correct_each(
+            start.events, *changes, shifts, dataset, spec.digests, unsorted=behind
+        )
         stack = Stack.of(corrected, start.base, start.owners, wanted=self._later(dataset, shared))
         rows = np.tile(np.arange(len(start.base)), len(shifts))
         own_way = type(self).add_ghost_observables is not EventSteps.add_ghost_observables

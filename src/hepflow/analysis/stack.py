@@ -17,7 +17,7 @@ from hepflow.records import Variation
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-STACK_EVENTS = 200_000  # of a block: more do not fit into caches, fewer feel its fixed cost
+STACK_EVENTS = 100_000  # of a block: more do not fit into caches, fewer feel its fixed cost
 _COPIES = 4  # of the stacked events that exist at a time: before and after a step, and its columns
 
 

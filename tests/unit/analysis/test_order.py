@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import awkward as ak
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hepflow.analysis import Analysis
 from hepflow.analysis.early import early_masks
 from hepflow.analysis.later import read_later, without_unread
+from hepflow.analysis.unsorted import sorted_behind
 from hepflow.analysis.waiting import waiting_masks
-from hepflow.events import build_events
+from hepflow.events import Lists, build_events
+from hepflow.object_order import keep_objects, keep_sorted, reorder
 from hepflow.schema import Config
 from tests.builders import itself, manager_of, observable, tiny_config, two_jets
 
@@ -117,6 +122,29 @@ def test_masks_in_front_of_the_variations(tmp_path, name):
     assert found == expected
 
 
+MET_SOURCE = source(name="met", target=("MET", "pt"), use=[("MET", "pt")])
+JET_MASK, MUON_MASK = mask(central, PT), mask(central, MUONS, of="Muon")
+SORTED_BEHIND = {
+    "one change": ([JET_MASK], [source()], {"Jet": 0}),
+    "behind a mask of others": ([MUON_MASK, JET_MASK], [source()], {"Jet": 1}),
+    "by place": ([mask(leading, PT)], [source()], {}),
+    "by place, behind": ([JET_MASK, mask(leading, PT)], [source()], {"Jet": 0}),
+    "muons by jets in front": ([mask(central, MUONS, PT, of="Muon"), JET_MASK], [source()], {}),
+    "no mask of theirs": ([MUON_MASK], [source()], {}),
+    "not of pt": ([JET_MASK], [source(target=ETA)], {}),
+    "not in all variations": ([JET_MASK], [source(), MET_SOURCE], {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SORTED_BEHIND)
+def test_objects_that_are_sorted_behind_their_mask(tmp_path, name):
+    masks, sources, expected = SORTED_BEHIND[name]
+    spec = spec_of(tmp_path, masks, *sources)
+    dataset = spec.datasets["mc__nominal"]
+    shifts = [one for one in spec.variations(dataset) if one.kind == "object"]
+    assert sorted_behind(spec, dataset, EVENTS, range(len(masks)), shifts) == expected
+
+
 def test_only_masks_that_are_applied_again(tmp_path):
     spec = spec_of(tmp_path, [mask(central, ETA)], source())
     assert not early_masks(spec, spec.datasets["mc__nominal"], EVENTS, [])
@@ -205,3 +233,23 @@ def test_columns_that_are_read(tmp_path):
 def test_who_takes_an_object_gets_all_of_it(tmp_path, whole):
     spec = spec_of(tmp_path, [mask(central, ETA)], source(), cuts=[cut(whole)])
     assert "Jet" not in read_later(spec, spec.datasets["mc__nominal"], [0])
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 3.0, 9.0]), st.booleans())
+def test_sorted_behind_a_mask_is_masked_behind_sorting(seed, least, with_nan):
+    rng = np.random.default_rng(seed)
+    counts = rng.poisson(3.0, 30)
+    size = int(counts.sum())
+    pt = rng.integers(0, 10, size).astype(np.float32)  # many are equal
+    if with_nan:
+        pt[rng.random(size) < 0.1] = np.nan
+    jets = ak.zip({"pt": ak.unflatten(pt, counts), "file": ak.unflatten(np.arange(size), counts)})
+    events = ak.zip({"Jet": jets}, depth_limit=1)
+    behind = keep_sorted(events, "Jet", Lists.of(jets), ~(pt < least))
+    first = reorder(events, "Jet", Lists.of(jets))
+    flat = ~(ak.to_numpy(ak.flatten(first.Jet.pt)) < least)
+    expected = keep_objects(first, "Jet", Lists.of(first.Jet), flat)
+    assert ak.num(behind.Jet).tolist() == ak.num(expected.Jet).tolist()
+    assert behind.Jet.file.tolist() == expected.Jet.file.tolist()
+    assert ak.array_equal(behind.Jet.pt, expected.Jet.pt, equal_nan=True)
