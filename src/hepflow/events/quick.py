@@ -111,10 +111,9 @@ def _sum(array: Any, axis: Any = None, **named: Any) -> Any:
     apart = _lists(array, axis, named)
     if apart is None or apart[1].dtype != np.float64:
         return None  # else it depends on the type in which awkward adds up
-    counts = np.diff(apart[0])
-    owners = np.repeat(np.arange(len(counts)), counts)
     # adds up one after the other, as awkward does; without any entry it counts instead
-    sums = np.bincount(owners, apart[1], len(counts)).astype(np.float64, copy=False)
+    found = np.bincount(_owners(array, apart[0]), apart[1], len(array))
+    sums = found.astype(np.float64, copy=False)
     return _together(None, sums, array.behavior)
 
 
@@ -125,7 +124,9 @@ def _values_astype(array: Any, to: Any, **named: Any) -> Any:
     kind = np.dtype(to)
     if kind.kind not in _KINDS:
         return None
-    return _together(apart[0], apart[1].astype(kind, copy=False), array.behavior)
+    found = _together(apart[0], apart[1].astype(kind, copy=False), array.behavior)
+    found.__dict__["_owners"] = array.__dict__.get("_owners")
+    return found
 
 
 _WAYS: dict[Any, Callable[..., Any]] = {
@@ -157,11 +158,18 @@ def taken_apart(array: Any) -> _Apart | None:
     if isinstance(array, QuickArray):
         known = array.__dict__.get("_apart")
         if known is None:
-            known = array.__dict__["_apart"] = _apart(array.layout)
+            known, owners = _apart(array.layout)
+            array.__dict__.update(_apart=known, _owners=owners)
         return known
     if type(array) is ak.Array and not array.attrs and _is_plain(array.layout):
-        return _apart(array.layout)
+        return _apart(array.layout)[0]
     return None
+
+
+def _owners(array: Any, offsets: Any) -> Any:
+    """List of each of the flat numbers of an array, which may be known from taking it apart."""
+    known = array.__dict__.get("_owners") if isinstance(array, QuickArray) else None
+    return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)) if known is None else known
 
 
 def _is_plain(layout: Any) -> bool:
@@ -179,22 +187,25 @@ def _is_plain(layout: Any) -> bool:
     return layout.data.ndim == 1 and layout.data.dtype.kind in _KINDS
 
 
-def _apart(layout: Any) -> _Apart:
+def _apart(layout: Any) -> tuple[_Apart, Any]:
+    """Offsets and flat numbers; and the list of each number, where it was needed for them."""
     layout = layout.project() if layout.is_indexed and layout.content.is_list else layout
     if not layout.is_list:
-        return None, _numbers(layout, slice(None))
+        return (None, _numbers(layout, slice(None))), None
     starts, stops = layout.starts.data, layout.stops.data
     known = getattr(layout, "offsets", None)
     if known is not None and known.data[0] == 0 and known.data.dtype == np.int64:
-        return known.data, _numbers(layout.content, slice(known.data[-1]))
+        return (known.data, _numbers(layout.content, slice(known.data[-1]))), None
     offsets = np.zeros(len(starts) + 1, dtype=np.int64)
     np.cumsum(stops - starts, out=offsets[1:])
     if np.array_equal(starts[1:], stops[:-1]):  # one after the other
         first = starts[0] if len(starts) else 0
-        return offsets, _numbers(layout.content, slice(first, first + offsets[-1]))
-    where = np.repeat(starts - offsets[:-1], stops - starts)
+        flat = _numbers(layout.content, slice(first, first + offsets[-1]))
+        return (offsets, flat), None
+    owners = np.repeat(np.arange(len(starts)), stops - starts)
+    where = (starts - offsets[:-1])[owners]
     where += np.arange(offsets[-1])
-    return offsets, _numbers(layout.content, where)
+    return (offsets, _numbers(layout.content, where)), owners
 
 
 def _numbers(content: Any, where: Any) -> Any:

@@ -106,6 +106,8 @@ def observable_values(result: Any, length: int, where: str) -> Values:
     """
     import awkward as ak
 
+    from hepflow.events.quick import taken_apart
+
     if result is None or np.isscalar(result):
         raise UserFunctionError(f"{where}: gave {result!r}, expected one value for each event.")
     array = ak.Array(result) if not isinstance(result, ak.Array) else result
@@ -115,7 +117,8 @@ def observable_values(result: Any, length: int, where: str) -> Values:
     if array.ndim > 1:
         counts = np.asarray(ak.to_numpy(ak.num(array, axis=1)), dtype=np.intp)
         array = ak.flatten(array, axis=1)
-    missing = int(ak.sum(ak.is_none(array)))
+    plain = taken_apart(array) is not None  # numbers, none of which may be missing
+    missing = 0 if plain else int(ak.sum(ak.is_none(array)))
     if missing:
         raise UserFunctionError(
             f"{where}: {missing} of {len(array)} values are missing. Require in the channel's "
