@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,12 @@ from hepflow.analysis.keep_yield import without_kept
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.errors import HepflowError
 from hepflow.events import index_target
-from hepflow.events.rising import Given, is_rising
 from hepflow.functors import as_mask, call
 from hepflow.records import Dataset
 from hepflow.schema import Selection
+
+if TYPE_CHECKING:
+    from hepflow.events.rising import Given
 
 Mask = NDArray[np.bool_]
 _WHERE = "selection"
@@ -63,6 +65,8 @@ def _failing(
     selection: Selection | None,
 ) -> Iterator[Mask]:
     """Results of those cuts of a selection that can only fail where objects are taken away."""
+    from hepflow.events.rising import is_rising
+
     if selection is None:
         return
     cuts = [(one.function, one.use) for one in selection.cuts]
@@ -94,5 +98,7 @@ def _given(
         return None
     if events[name].ndim != _LISTS or events[name][field].ndim != _LISTS:
         return None
+    from hepflow.events.rising import Given
+
     changed = changed_columns(name, changes_of(spec, dataset))
     return Given(name, fixed=field not in changed)
