@@ -57,6 +57,8 @@ class Branch:
         seeks, sizes = (branch.member(one)[:count] for one in ("fBasketSeek", "fBasketBytes"))
         if len(seeks) != count or any(b <= a for a, b in itertools.pairwise(entries)):
             return None
+        if (sizes <= 0).any():  # of a damaged tree: a negative size means all of the file
+            return None
         return cls(dtype, is_list, entries, seeks.tolist(), sizes.tolist())
 
     def baskets(self, start: int, stop: int) -> range:
@@ -98,10 +100,12 @@ class Baskets:
         except read_errors():
             return {}  # uproot finds out what it is
         shared: dict[tuple[int, ...], NDArray[np.int64]] = {}
-        found = {n: _joined(one, baskets[n], start, stop, shared) for n, one in fit.items()}
-        for name, branch in fit.items():
-            last = branch.baskets(start, stop)[-1]
+        found = {n: _joined(fit[n], one, start, stop, shared) for n, one in baskets.items()}
+        for name in fit:
             self._kept.pop(name, None)
+        for name in baskets:
+            branch = fit[name]
+            last = branch.baskets(start, stop)[-1]
             if stop < branch.entries[last + 1] <= stop + (stop - start):
                 self._kept[name] = last, baskets[name][last]
         return found
@@ -116,7 +120,10 @@ class Baskets:
     def _baskets(
         self, branches: Mapping[str, Branch], start: int, stop: int
     ) -> dict[str, dict[int, Basket]]:
-        """Baskets of each branch by number, read in the order in which they are in the file."""
+        """Baskets of each branch by number, read in the order in which they are in the file.
+
+        A branch that has another basket than is expected is left to uproot from there on.
+        """
         found: dict[str, dict[int, Basket]] = {name: {} for name in branches}
         todo, places = [], Places()
         for name, branch in branches.items():
@@ -129,11 +136,18 @@ class Baskets:
         if todo:
             with Path(self.path).open("rb", buffering=0) as file:
                 for seek, number, name in sorted(todo):
+                    if name not in found:
+                        continue
                     branch = branches[name]
-                    file.seek(seek)
-                    record = file.read(branch.sizes[number])
-                    basket = _basket(self.tree.file.source, record, branch, number, places)
-                    found[name][number] = basket
+                    try:
+                        file.seek(seek)
+                        record = file.read(branch.sizes[number])
+                        basket = _basket(self.tree.file.source, record, branch, number, places)
+                    except read_errors():
+                        self._branches[name] = None
+                        del found[name]
+                    else:
+                        found[name][number] = basket
         return found
 
 

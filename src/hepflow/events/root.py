@@ -51,8 +51,10 @@ class TreeColumns:
     @functools.cached_property
     def _baskets(self) -> Baskets | None:
         """Quick way to columns of numbers; None where the file is not of this machine."""
-        path = str(self.tree.file.file_path)
-        return None if is_remote(path) else Baskets(self.tree, path)
+        if is_remote(str(self.tree.file.file_path)):
+            return None
+        # that of the source is absolute: the folder in which this runs may be another one by now
+        return Baskets(self.tree, str(self.tree.file.source.file_path))
 
     def _ends_of(self, names: Sequence[str]) -> list[int]:
         """Entries where a basket of each of the branches ends, ascending."""

@@ -140,7 +140,7 @@ def bin_indices(values: Floats, axis: Axis) -> NDArray[np.intp]:
     edges = np.asarray(axis.edges, dtype=np.float64)
     if len(values) < _FEW:
         return np.searchsorted(edges, values, side="right")
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         widths, whole = np.diff(edges), edges[-1] - edges[0]
         if not np.ptp(widths) < _SAME * whole / len(widths) < np.inf:
             return np.searchsorted(edges, values, side="right")

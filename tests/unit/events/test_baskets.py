@@ -143,6 +143,49 @@ def test_a_basket_that_is_damaged_is_left_to_uproot(path, tmp_path, where):
     assert where in {4, 7, 17} or found == {} or where == "content"
 
 
+def damaged(path, target, name):
+    """A file in which the third basket of a branch has another number of entries."""
+    branch = open_root(str(path), "Events").tree[name]
+    seek = int(branch.member("fBasketSeek")[2])
+    content = bytearray(path.read_bytes())
+    key = int.from_bytes(content[seek + 14 : seek + 16], "big")
+    content[seek + key - 6] ^= 0x55
+    target.write_bytes(content)
+    return str(target)
+
+
+def test_a_branch_that_is_damaged_leaves_the_others_quick(path, tmp_path, monkeypatch):
+    columns = open_root(str(path), "Events")
+    reader = Baskets(columns.tree, damaged(path, tmp_path / "damaged.root", "Jet_float32"))
+    names = ["Jet_float32", "Jet_uint8", "x_int32"]
+    assert set(reader.read(names, 0, 30)) == set(names)
+    assert set(reader.read(names, 30, 60)) == {"Jet_uint8", "x_int32"}
+    seen = []
+    real = baskets._basket
+
+    def counting(source, record, branch, number, places):
+        seen.append(branch.dtype.name)
+        return real(source, record, branch, number, places)
+
+    monkeypatch.setattr(baskets, "_basket", counting)
+    found = reader.read(names, 0, N)
+    assert set(found) == {"Jet_uint8", "x_int32"}
+    assert "float32" not in seen  # it is not tried again
+    for name, one in found.items():
+        same(one, columns.tree[name].array())
+
+
+def test_another_folder_does_not_lead_to_another_file(path, tmp_path, monkeypatch):
+    for folder, shift in (("mine", 0.0), ("other", 1.0)):
+        (tmp_path / folder).mkdir()
+        with uproot.recreate(tmp_path / folder / "a.root", compression=None) as file:
+            file.mktree("Events", {"x": "float64"}).extend({"x": np.arange(9.0) + shift})
+    monkeypatch.chdir(tmp_path / "mine")
+    columns = open_root("a.root", "Events")
+    monkeypatch.chdir(tmp_path / "other")
+    assert columns.read(["x"], 0, 9)["x"].tolist() == np.arange(9.0).tolist()
+
+
 @pytest.mark.parametrize("name", ["nano_dy.root", "nano_tt_v12.root", "DY_M50_2016.root"])
 def test_files_of_cms_are_read_like_that(name):
     path = str(shared(f"nanoaod/{name}"))

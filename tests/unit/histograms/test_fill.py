@@ -52,6 +52,12 @@ def test_computed_bins_are_those_that_are_looked_for(ends, n_bins, uneven, seed)
     assert np.array_equal(bin_indices(values, axis), np.searchsorted(edges, values, side="right"))
 
 
+def test_computed_bins_do_not_mind_what_numpy_raises():
+    axis = Axis("x", "x", (0.0, 1e6, 2e6))
+    with np.errstate(all="raise"):
+        assert set(bin_indices(np.full(_FEW, 5e-324), axis).tolist()) == {1}
+
+
 def test_closed_form():
     values = observable_values(np.array([0.5, 0.5, 1.0, -1.0, 9.0]), 5, "x")
     weights = {"nominal": np.array([1.0, 2.0, 4.0, 8.0, -1.0]), "a_up": np.ones(5)}
