@@ -55,6 +55,10 @@ def with_muons(pt, muons):
     return 1.0 + 0.01 * ak.num(muons, axis=1) + 0.0 * pt
 
 
+def of_number(pt):
+    return 1.0 + 0.01 * ak.num(pt, axis=1) + 0.0 * pt
+
+
 def more(pt):
     return 2.0 + 0.05 * pt
 
@@ -401,6 +405,29 @@ def test_events_that_no_variation_brings_in_go_through_none(part):
     possible = int(ak.sum(three(eta) & forward(eta)))
     assert 0 < possible < len(triggered)
     assert lengths == [len(triggered), 2 * possible]
+    for key, block in filled(EachByItself, config, events, metadata).items():
+        assert np.array_equal(found[key].sumw, block.sumw)
+
+
+def test_objects_are_sorted_by_a_pt_that_nothing_else_reads(part):
+    folder, events, metadata = part
+    drawn = {
+        "corrections": [{**CHANGES["muons with a source"], "nominal_function": of_number}],
+        "good_object_masks": {"analysis": [{**MASKS["central jets"], "object": "Muon",
+                                            "use": [("Muon", "eta")]}]},
+        "baseline_selection": {"cuts": [CUTS["trigger"]]},
+        "channels": [
+            {
+                "name": "SR",
+                "selection": {"cuts": [RISING["muons"]]},
+                "observables": [observable("eta", "-3,3,10", all_pts, [("Muon", "eta")])],
+                "fit_observable": "eta",
+            }
+        ],
+        "ghost_observables": [],
+    }  # fmt: skip
+    config = configuration(folder, drawn)
+    found = filled(Analysis, config, events, metadata)
     for key, block in filled(EachByItself, config, events, metadata).items():
         assert np.array_equal(found[key].sumw, block.sumw)
 

@@ -41,6 +41,11 @@ def read_later(spec: AnalysisSpec, dataset: Dataset, masks: Collection[int]) -> 
     return {name: frozenset(fields) for name, fields in found.items() if name not in whole}
 
 
+def with_order(later: Later, objects: Collection[str]) -> Later:
+    """The same with the pt of those objects that are still to be sorted by it."""
+    return {**later, **{name: later[name] | {"pt"} for name in objects if name in later}}
+
+
 def without_unread(spec: AnalysisSpec, dataset: Dataset, events: Any, later: Later) -> Any:
     """Events without columns of objects that neither object corrections nor later steps read."""
     wanted = {name: set(fields) for name, fields in later.items()}

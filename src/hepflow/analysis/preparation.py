@@ -11,7 +11,7 @@ import numpy as np
 from hepflow.analysis import steps
 from hepflow.analysis.event_steps import EventSteps
 from hepflow.analysis.keeping import kept_rows
-from hepflow.analysis.later import Later, read_later, without_unread
+from hepflow.analysis.later import Later, read_later, with_order, without_unread
 from hepflow.analysis.members import split_members
 from hepflow.analysis.n_minus_1 import near_baseline
 from hepflow.analysis.possible import possible_events
@@ -173,7 +173,8 @@ class Preparation(EventSteps):
         corrected = correct_each(
             start.events, *changes, shifts, dataset, spec.digests, unsorted=behind
         )
-        stack = Stack.of(corrected, start.base, start.owners, wanted=self._later(dataset, shared))
+        wanted = with_order(self._later(dataset, shared), behind)
+        stack = Stack.of(corrected, start.base, start.owners, wanted=wanted)
         rows = np.tile(np.arange(len(start.base)), len(shifts))
         own_way = type(self).add_ghost_observables is not EventSteps.add_ghost_observables
         moved = shared.moved | ({EVERYTHING} if own_way else computed_objects(spec))
