@@ -12,7 +12,11 @@ from typing import Literal
 
 from hepflow.keys import Key, changed_parts
 
-_ORDER = ("metadata", "skim", "histograms", "normalisation", "statistics", "plots")
+_ORDER = (
+    *("metadata", "skim", "histograms", "normalisation", "statistics"),
+    *("events", "training", "limits"),  # of simulation-based inference
+    "plots",
+)
 _log = logging.getLogger(__name__)
 Outcome = Literal["ran", "reused", "read back", "left out"]
 

@@ -94,10 +94,12 @@ def test_madgraph_is_told():
 def test_files_are_taken_in_pairs(tmp_path):
     for name in "ab":
         (tmp_path / f"{name}.root").touch()
+        (tmp_path / f"{name}.lhe").touch()
+    weights = [str(tmp_path / name) for name in ("a.lhe", "b.lhe")]
     process = {"source": "delphes_trees", "files": [str(tmp_path / "*.root")],
-               "weights_files": ["a.lhe", "b.lhe"]}  # fmt: skip
+               "weights_files": weights}  # fmt: skip
     jobs = list(jobs_of(physics(process=process, observables=X), tmp_path))
-    assert [(job.source_file[-6:], job.weights_file) for job in jobs] == [
+    assert [(job.source_file[-6:], job.weights_file[-5:]) for job in jobs] == [
         ("a.root", "a.lhe"), ("b.root", "b.lhe"),
     ]  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from hepflow.cli.arguments import OVERRIDES_HELP, STATUS_HELP, Parser, add_config_options
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 _DESCRIPTION: Final = """\
 Say what is installed of what hepflow can use, what each is for, and how to install it. With
 --config, whether a simulation-based inference of that configuration can run here: if not, the exit
-status is 1. Nothing is run, and what is missing is never replaced by something else."""
+status is 1. Packages for it are imported to see that they can be; nothing else is run, and what is
+missing is never replaced by something else."""
 
 
 def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG001 - all commands are called alike
@@ -25,7 +26,13 @@ def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG
     )
     add_config_options(parser, None)
     from hepflow.cli.sbi import study_of, words_of
-    from hepflow.inference.workflow.installed import TOOLS, environment, look_for, wanted_tools
+    from hepflow.inference.workflow.installed import (
+        TOOLS,
+        broken_packages,
+        environment,
+        look_for,
+        wanted_tools,
+    )
 
     options, overrides = words_of(parser, arguments)
     wanted = {}
@@ -33,9 +40,14 @@ def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG
         study = study_of(options.config, overrides)
         wanted = {tool.name: executable for tool, executable in wanted_tools(study)}
     found = [look_for(tool, wanted.get(tool.name)) for tool in TOOLS]
-    missing = [one.tool.name for one in found if one.tool.name in wanted and not one.there]
+    broken = broken_packages([one for one in found if not wanted or one.tool.name in wanted])
+    missing = [
+        one.tool.name
+        for one in found
+        if one.tool.name in wanted and (not one.there or one.tool.name in broken)
+    ]
     if options.json != "-":
-        _show_tools(found, wanted)
+        _show_tools(found, wanted, broken)
     lines = [*environment(), *_verdict(missing, asked=bool(wanted))]
     content = {
         "environment": dict(environment()),
@@ -44,6 +56,7 @@ def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG
                 "name": one.tool.name,
                 "kind": one.tool.kind,
                 "installed": one.there,
+                "fault": broken.get(one.tool.name),
                 "version": one.version or None,
                 "place": one.place or None,
                 "purpose": one.tool.purpose,
@@ -58,23 +71,31 @@ def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG
     return 1 if missing else 0
 
 
-def _show_tools(found: Sequence[Found], wanted: dict[str, str | None]) -> None:
+def _show_tools(
+    found: Sequence[Found], wanted: Mapping[str, str | None], broken: Mapping[str, str]
+) -> None:
     from hepflow.logging import print_table
 
     rows = [
         (
             one.tool.name + (" (wanted)" if one.tool.name in wanted else ""),
-            (one.version or one.place) if one.there else "not installed",
+            _state(one, broken),
             one.tool.purpose,
-            "" if one.there else one.tool.install,
+            "" if one.there and one.tool.name not in broken else one.tool.install,
         )
         for one in found
     ]
     print_table("What hepflow can use", ("", "version", "what for", "how to get it"), rows)
 
 
+def _state(one: Found, broken: Mapping[str, str]) -> str:
+    if one.tool.name in broken:
+        return f"cannot be imported ({broken[one.tool.name]})"
+    return (one.version or one.place) if one.there else "not installed"
+
+
 def _verdict(missing: Sequence[str], *, asked: bool) -> list[tuple[str, str]]:
     if not asked:
         return []
-    text = f"cannot run here: {', '.join(missing)} missing" if missing else "can run here"
+    text = f"cannot run here: {', '.join(missing)} missing or broken" if missing else "can run here"
     return [("This configuration", text)]

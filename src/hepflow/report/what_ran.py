@@ -39,9 +39,11 @@ def configuration_section(stored: StoredRun) -> Section:
 
 
 def _command(invocation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "Started with", str(invocation.get("prog", ""))
-    yield "Configuration", str(invocation.get("config", ""))
-    yield "Analysis", str(invocation.get("analysis") or "hepflow.analysis:Analysis")
+    command = str(invocation.get("prog", ""))
+    yield "Started with", command
+    yield "Configuration", str(invocation.get("config") or "the built-in one")
+    if not command.startswith("hepflow sbi"):  # which has no class of an analysis
+        yield "Analysis", str(invocation.get("analysis") or "hepflow.analysis:Analysis")
     yield "Set on the command line", "\n".join(invocation.get("overrides", ())) or "nothing"
     withheld = invocation.get("withheld", ())
     if withheld:

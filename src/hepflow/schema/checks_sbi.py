@@ -74,6 +74,11 @@ def unique_names(tree: Tree) -> Problems:
                 message = f"{name!r} stands already at inference.{kind}[{seen[name]}]."
                 yield Problem(where, message, "Give each a name of its own.")
             seen.setdefault(name, i)
+    for i, one in entries(tree, "inference", "nuisances"):
+        if one.get("name") in (parameters_of(tree) or ()):
+            where = f"inference.nuisances[{i}].name"
+            message = f"{one['name']!r} is a parameter of the theory."
+            yield Problem(where, message, "Give the nuisance parameter a name of its own.")
 
 
 def parameters_known(tree: Tree) -> Problems:

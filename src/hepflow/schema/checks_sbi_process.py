@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hepflow.errors import Problem, did_you_mean
 from hepflow.schema.inference_process import DrellYan, MadGraph, SkimColumns
-from hepflow.schema.tree import Problems, Tree, entries, needs, no_effect, section
+from hepflow.schema.tree import Problems, Tree, entries, given, needs, no_effect, section
 
 _FROM_FILES: Final = {"lhe", "delphes_trees", "event_file"}
 _WANTED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -62,6 +62,12 @@ def _own_points(tree: Tree, source: str) -> Problems:
         yield from needs(process, "inference.process", ("weights_files",), why)
     else:
         yield from no_effect(process, "inference.process", {"weights_files": None}, why)
+    if source not in {"drell_yan", "madgraph"}:
+        made = {"events": 40_000, "jobs": 1}
+        yield from no_effect(_part(tree), "inference", made, f"{why}: events are there already")
+    if given(_part(tree).get("benchmarks")):
+        trials = {"benchmark_trials": 100}
+        yield from no_effect(_part(tree), "inference", trials, "with benchmarks by hand")
     if source in {"lhe", "delphes_trees"}:
         told = f"{why}: the files have weights at points of their own"
         yield from no_effect(_part(tree), "inference", {"benchmarks": None}, told)

@@ -20,6 +20,8 @@ from hepflow.inference.workflow import installed
         (["run", "--config=nothing.json"], "there is no such file"),
         (["run", "--config=broken.json"], "this is not JSON"),
         (["run", "--nothing"], "there is no option --nothing"),
+        (["run", "--events=events.h5"], "--events is for ml and plot"),
+        (["--json", "x.json", "run", "--inference.seeds=3"], "Did you mean 'seed'?"),
         (["run", "--inference.process.source=skim"], "needed with process.source 'skim'"),
     ],
 )
@@ -80,3 +82,28 @@ def test_a_tool_with_a_path_of_its_own(tmp_path):
     assert installed.look_for(tool, str(program)).place == str(program)
     absent = installed.Tool("surely_not_there", "package", "", "")
     assert not installed.look_for(absent).there
+
+
+def test_doctor_tells_of_a_package_that_cannot_be_imported(tmp_path, monkeypatch, capsys):
+    (tmp_path / "optax.py").write_text("raise ImportError('half an installation')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert main(["doctor", "--inference.seed=3", "--json", "-"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["missing"] == ["optax"]
+    named = {one["name"]: one for one in found["tools"]}
+    assert named["optax"]["fault"] == "ImportError: half an installation"
+    assert named["jax"]["fault"] is None
+
+
+def test_stages_stand_in_their_order_and_the_report_names_no_analysis():
+    from hepflow.journal import recorded, tell
+    from hepflow.report.what_ran import _command
+
+    with recorded() as stages:
+        for name in ("plots", "limits", "events", "training"):
+            tell(name, "ran", "")
+    assert [one.name for one in stages] == ["events", "training", "limits", "plots"]
+    told = dict(_command({"prog": "hepflow sbi run", "config": ""}))
+    assert told["Configuration"] == "the built-in one"
+    assert "Analysis" not in told
+    assert "Analysis" in dict(_command({"prog": "hepflow run", "config": "a:b"}))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from hepflow.errors import InputError
+from hepflow.inference.needs import PACKAGES
 from hepflow.schema import Study
 
 Kind = Literal["package", "program"]
@@ -94,6 +97,35 @@ def look_for(tool: Tool, executable: str | None = None) -> Found:
         return Found(tool, "")
 
 
+_TRY: Final = """
+import importlib, json, sys
+faults = {}
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        faults[name] = f"{type(error).__name__}: {error}"
+print(json.dumps(faults))
+"""
+
+
+def broken_packages(found: Sequence[Found]) -> dict[str, str]:
+    """Packages of the extra that are installed and cannot be imported, with the error of each.
+
+    They are imported in a process of its own, which may also end altogether.
+    """
+    names = [one.tool.name for one in found if one.there and one.tool.name in PACKAGES]
+    if not names:
+        return {}
+    done = subprocess.run(  # noqa: S603 - this Python, and names from the table above
+        [sys.executable, "-c", _TRY, *names], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        return dict.fromkeys(names, f"importing them ends Python with status {done.returncode}")
+    faults: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    return faults
+
+
 def tool_named(name: str) -> Tool:
     """One of `TOOLS`."""
     return next(one for one in TOOLS if one.name == name)
@@ -107,7 +139,7 @@ def wanted_tools(study: Study) -> Iterator[tuple[Tool, str | None]]:
     drell_yan = process.source == "drell_yan"
     if drell_yan and (process.drell_yan.shower or process.drell_yan.pdf == "pythia8"):
         names.append("pythia8mc")
-    if process.source in {"lhe", "madgraph"}:
+    if process.source in {"lhe", "madgraph", "delphes_trees"}:
         names.append("pylhe")
     for name in names:
         yield tool_named(name), None

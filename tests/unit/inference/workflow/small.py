@@ -23,9 +23,16 @@ def study(output: Any, changes: dict[str, Any] | None = None, **inference: Any) 
         "general": {"output_dir": str(output), "cache_dir": str(output / "cache")},
         "execution": {"backend": "inprocess"},
         "plotting": {"formats": ["png"], "dpi": 50},
-        "inference": merged(INFERENCE, inference),
+        "inference": merged(_base(inference), inference),
     }
     return Study(**merged(sections, changes or {}))
+
+
+def _base(inference: dict[str, Any]) -> dict[str, Any]:
+    """How many events are made is told only where events are made."""
+    source = inference.get("process", {}).get("source", "drell_yan")
+    left_out = () if source in {"drell_yan", "madgraph"} else ("events",)
+    return {name: value for name, value in INFERENCE.items() if name not in left_out}
 
 
 def merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

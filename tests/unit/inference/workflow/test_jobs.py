@@ -149,7 +149,9 @@ def test_files_that_are_not_there(tmp_path):
     with pytest.raises(FileListError, match="twice"):
         list(jobs_module.jobs_of(PhysicsSpec.of(Study(inference=own)), tmp_path))
     trees = {"source": "delphes_trees", "files": [str(tmp_path / "a.lhe")],
-             "weights_files": ["a", "b"]}  # fmt: skip
+             "weights_files": [str(tmp_path / "b.*")]}  # fmt: skip
+    for name in ("b.1", "b.2"):
+        (tmp_path / name).touch()
     with pytest.raises(FileListError, match="2 for 1 files"):
         list(jobs_module.jobs_of(PhysicsSpec.of(Study(inference={**own, "process": trees})),
                                  Path(tmp_path)))  # fmt: skip
