@@ -117,3 +117,13 @@ def test_the_experiment_stands_where_mplhep_puts_it(name):
         theirs = boxes(figure, [text for text in texts if text is not None])
     for text in ("Preliminary", lumi, *([name] if name else [])):
         np.testing.assert_allclose(ours[text], theirs[text], atol=3.0)  # [px] at 150 dpi
+
+
+def test_a_logarithmic_axis_keeps_the_ticks_of_its_scale():
+    with house_style():
+        axes = new_axes(new_figure(PlottingSpec()), BOX)
+        axes.set_xlim(1, 100)
+        assert len(minor_ticks(axes, "x").positions()) > 0
+        axes.set_xscale("log")
+        assert len(minor_ticks(axes, "x").positions()) == 0
+        assert len(axes.xaxis.get_minorticklocs()) > 0

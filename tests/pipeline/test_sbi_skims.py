@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import awkward as ak
 import numpy as np
 import pytest
 
@@ -114,6 +115,21 @@ def test_they_are_normalised_as_histograms_are(inputs, tmp_path):
     np.testing.assert_allclose(signs.table.weights, usual.table.weights, rtol=1e-12)
     with pytest.raises(NormalisationError, match="no Runs tree"):
         skim_events(config(inputs, tmp_path / "d", dataset={"sumw_source": "runs"}))
+
+
+def largest(values):
+    return ak.mask(values, values > 1)
+
+
+def test_what_an_event_lacks_has_the_default(inputs, tmp_path):
+    own = {"name": "x", "function": largest, "use": [("event", "x")], "default": -3.0}
+    found = skim_events(config(inputs, tmp_path, observables=[own])).table.x[:, 0]
+    kept = np.linspace(-1, 2, N).astype(np.float32)
+    kept = kept[kept > 0]
+    np.testing.assert_allclose(found, np.where(kept > 1, kept, -3.0))
+    without = skim_events(config(inputs, tmp_path, observables=[{**own, "default": None}]))
+    np.testing.assert_allclose(without.table.x[:, 0], kept[kept > 1])
+    assert len(without.table.weights) == (kept > 1).sum()
 
 
 def test_nuisance_parameters_have_columns(inputs, tmp_path):

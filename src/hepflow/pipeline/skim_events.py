@@ -70,7 +70,7 @@ def skim_events(config: Config) -> Supply:
     key = make_key(
         "inference skims",
         parts={name: [part.identity for part in skim.parts] for name, skim in chosen.items()},
-        observables=[(one.name, one.function, one.use) for one in own.observables],
+        observables=[(one.name, one.function, one.use, one.default) for one in own.observables],
         cuts=[(one.name, one.function, one.use) for one in own.cuts],
         weights=dict(own.process.skim.weights),
         benchmarks=benchmarks,
@@ -121,16 +121,20 @@ def _part(
     for i, one in enumerate(own.observables):
         where = f"inference.observables[{i}]"
         values = call(_given(one.function, where), one.use, chosen, where)
-        features[one.name] = _numbers(values, len(chosen), where)
+        found = _numbers(values, len(chosen), where)
+        lacking = np.isnan(found)
+        features[one.name] = found if one.default is None else np.where(lacking, one.default, found)
     where = "inference.process.skim.weights"
     weights = {
         name: nominal * _numbers(column(chosen, *place, where), len(chosen), f"{where}.{name}")
         for name, place in own.process.skim.weights.items()
     }
+    # An event without one of the observables goes, as it does from other sources.
+    whole = ~np.isnan(np.stack(list(features.values()))).any(axis=0)
     return SkimPart.of(
         metadata,
-        features,
-        weights,
+        {name: one[whole] for name, one in features.items()},
+        {name: one[whole] for name, one in weights.items()},
         k_factor=dataset.k_factor,
         filter_efficiency=dataset.filter_efficiency,
     )
@@ -143,7 +147,11 @@ def _given(function: Any, where: str) -> Any:
 
 
 def _numbers(values: Any, length: int, where: str) -> Any:
-    """One number for each event."""
+    """One number for each event; NaN where there is none."""
+    import awkward as ak
+
+    if isinstance(values, ak.Array):
+        values = ak.fill_none(values, np.nan, axis=0)
     found = np.asarray(values, dtype=np.float64)
     if found.shape != (length,):
         raise UserFunctionError(

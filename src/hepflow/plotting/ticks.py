@@ -81,6 +81,8 @@ class MinorTicks(_Ticks):
 
     def positions(self) -> Any:
         """Where the ticks are within the limits of the axis, shape (n_ticks,)."""
+        if self._axis.get_scale() != "linear":
+            return np.empty(0)  # such a scale has brought its own
         low, high = sorted(self._axis.get_view_interval())
         found = np.asarray(self._locator(), dtype=np.float64)
         return found[(found >= low) & (found <= high)]

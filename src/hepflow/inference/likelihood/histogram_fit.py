@@ -11,7 +11,7 @@ import numpy as np
 from hepflow.errors import FitError, InputError
 from hepflow.inference.likelihood.binning import Binning
 from hepflow.inference.likelihood.model import Likelihood, Sets, rate_of
-from hepflow.inference.likelihood.simulation import Simulation
+from hepflow.inference.likelihood.simulation import Bins, Simulation
 from hepflow.inference.records import Floats, Ints
 
 Summary = Callable[[Floats], Floats]  # x (n, d) -> what is binned (n, k)
@@ -52,12 +52,7 @@ class Binned:
 
     def expected(self, theta: Floats) -> Floats:
         """Cross-section of each bin [pb], shape (m, n_bins)."""
-        if self.simulation.n_nuisances:
-            n = self.binning.size
-            rows = [np.bincount(self.index, self.simulation.at(one), n) for one in theta]
-            return np.array(rows, dtype=np.float64)
-        shares = self.simulation.coefficients(theta)
-        return np.asarray(shares @ self.contents.T, dtype=np.float64)
+        return self.simulation.contents(Bins(self.contents, self.index), theta)
 
     def on(self, x: Floats, counts: Any) -> Sets:
         """See `hepflow.inference.likelihood.model.Shape`; the bins are filled once."""

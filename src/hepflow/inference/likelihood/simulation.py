@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,19 @@ import numpy as np
 from hepflow.errors import InputError
 from hepflow.inference.morphing import Morphing
 from hepflow.inference.nuisances import Response, response_of
-from hepflow.inference.records import EventTable, Floats, Parameter
+from hepflow.inference.records import EventTable, Floats, Ints, Parameter
 
 FARTHEST = 5.0  # standard deviations to which a nuisance parameter may go
+ALIKE = 1e-13  # difference of logarithms of factors that is rounding
 NEGATIVE = 1e-9  # share of the total weight that negative weights may have from rounding
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Histograms of the simulated events, or their totals."""
+
+    nominal: Floats  # at the benchmarks, shape (n_bins, n_benchmarks) [pb]
+    index: Ints | None  # bin of each event; None: all in one
 
 
 @dataclass(frozen=True)
@@ -96,11 +106,52 @@ class Simulation:
     def cross_section(self, theta: Any) -> Floats:
         """Cross-sections after cuts [pb] at points of shape (..., p), shape (...)."""
         point, nu = self._apart(theta)
-        if nu.any():
-            rows = np.asarray(theta, dtype=np.float64).reshape(-1, len(self.parameters))
-            return np.array([self.at(one).sum() for one in rows]).reshape(point.shape[:-1])
-        totals = self.weights.sum(axis=0)
-        return np.asarray(self.coefficients(point) @ totals, dtype=np.float64)
+        if not nu.any():
+            return np.asarray(self.coefficients(point) @ self._totals, dtype=np.float64)
+        rows = np.asarray(theta, dtype=np.float64).reshape(-1, len(self.parameters))
+        return self.contents(Bins(self._totals[None], None), rows).reshape(point.shape[:-1])
+
+    def contents(self, bins: Bins, theta: Floats) -> Floats:
+        """Cross-sections of bins [pb] at points of shape (m, p), shape (m, n_bins).
+
+        A nuisance parameter that moves all events alike is a factor; for the others events are
+        added up once for each of their values.
+        """
+        point, nu = self._apart(theta)
+        shares = self.coefficients(point)
+        if self.response is None or not nu.any():
+            return np.asarray(shares @ bins.nominal.T, dtype=np.float64)
+        alike = self._alike
+        common = nu[:, alike] @ self.response.linear[0, alike]
+        common = common + nu[:, alike] ** 2 @ self.response.quadratic[0, alike]
+        values, which = np.unique(np.where(alike, 0.0, nu), axis=0, return_inverse=True)
+        found = np.empty((len(nu), len(bins.nominal)))
+        for number, one in enumerate(values):
+            rows = np.flatnonzero(which.reshape(-1) == number)
+            table = bins.nominal if not one.any() else self._filled(bins, one)
+            found[rows] = shares[rows] @ table.T
+        return np.asarray(found * np.exp(common)[:, None], dtype=np.float64)
+
+    def _filled(self, bins: Bins, nu: Floats) -> Floats:
+        """Contents of bins at the benchmarks and a value of the nuisance parameters."""
+        factors = self.response.factors(nu) if self.response else np.ones(len(self))
+        if bins.index is None:
+            return np.asarray((factors @ self.weights)[None], dtype=np.float64)
+        n_bins = len(bins.nominal)
+        columns = [np.bincount(bins.index, factors * one, n_bins) for one in self.weights.T]
+        return np.stack(columns, axis=1)
+
+    @cached_property
+    def _totals(self) -> Floats:
+        return np.asarray(self.weights.sum(axis=0), dtype=np.float64)
+
+    @cached_property
+    def _alike(self) -> Any:
+        """Which nuisance parameters move all events alike."""
+        if self.response is None or not len(self):
+            return np.zeros(self.n_nuisances, dtype=np.bool_)
+        sizes = [np.ptp(one, axis=0) for one in (self.response.linear, self.response.quadratic)]
+        return np.maximum(*sizes) < ALIKE
 
     def probabilities(self, theta: Any) -> Floats:
         """Share of each event at a point, shape (n_events,); the sum is 1.

@@ -95,7 +95,10 @@ def read_key(folder: Path) -> str | None:
     path = folder / "model.json"
     if not path.exists():
         return None
-    return _record(path).key
+    try:
+        return _record(path).key
+    except StorageError:  # damaged, or of another version: trained again
+        return None
 
 
 def _record(path: Path) -> _Record:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -187,6 +189,25 @@ def test_weights_with_nuisance_parameters():
         np.testing.assert_allclose(simulation.derivative(theta)[:, i], slope, atol=1e-9)
     with pytest.raises(InputError, match="has 1 values; expected 3: a, b, norm"):
         simulation.at([0.1])
+
+
+def test_contents_of_bins_are_sums_of_the_weights_of_events():
+    rng = np.random.default_rng(3)
+    linear = np.stack([np.full(len(SIMULATION), 0.1), rng.normal(0, 0.2, len(SIMULATION))], axis=1)
+    response = Response(linear, 0.1 * linear)
+    parameters = (*PARAMETERS, Parameter("norm", -5, 5), Parameter("shape", -5, 5))
+    simulation = replace(SIMULATION, parameters=parameters, response=response)
+    binning = Binning.of_edges([[-1.0, 0.0, 1.0]])
+    shape = Binned.of(simulation, binning, lambda x: x[:, :1])
+    nu = np.array([[0, 0], [1, 0], [0, 1], [-2, 1], [0.5, -1]])
+    theta = np.concatenate([rng.uniform(-0.3, 0.3, (5, 2)), nu], axis=1)
+    each = [simulation.at(one) for one in theta]
+    binned = [np.bincount(shape.index, one, binning.size) for one in each]
+    np.testing.assert_allclose(shape.expected(theta), binned, rtol=1e-12)
+    totals = np.sum(each, axis=1)
+    np.testing.assert_allclose(simulation.cross_section(theta), totals, rtol=1e-12)
+    both = simulation.cross_section(theta[:4].reshape(2, 2, 4))
+    np.testing.assert_allclose(both, totals[:4].reshape(2, 2), rtol=1e-12)
 
 
 def test_a_normalisation_uncertainty_widens_what_the_rate_tells():

@@ -11,7 +11,7 @@ import pytest
 from hepflow.errors import ChecksumError, InputError, MissingArtifact, StorageError
 from hepflow.inference.methods.ensembles import Ensemble
 from hepflow.inference.methods.estimators import Estimator
-from hepflow.inference.methods.model_files import FORMAT
+from hepflow.inference.methods.model_files import FORMAT, read_key
 from hepflow.inference.methods.settings import Structure, TrainingSettings
 from hepflow.inference.methods.training import train
 from tests.unit.inference.methods import toys
@@ -112,6 +112,12 @@ def test_missing_and_damaged_files_are_told(tmp_path, scores):
         model.write_text(json.dumps({**record, **change}), encoding="utf-8")
         with pytest.raises(StorageError, match=message):
             Estimator.load(tmp_path)
+    # What cannot be read is no finished model: it is trained again.
+    for content in (json.dumps({**record, "format": 1}), "{", "[]"):
+        model.write_text(content, encoding="utf-8")
+        assert read_key(tmp_path) is None
+    model.write_text(json.dumps(record), encoding="utf-8")
+    assert read_key(tmp_path) == record["key"]
 
 
 def test_a_file_that_holds_no_arrays_is_told(tmp_path, scores):
