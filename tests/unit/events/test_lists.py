@@ -9,9 +9,7 @@ import pytest
 from hepflow.errors import UserFunctionError
 from hepflow.events import Lists, build_events, columns_of, flat_like, numbers, packed, stacked
 
-JETS = ak.zip(
-    {"pt": [[3.0, 1.0], [], [2.0]], "eta": [[0.3, 0.1], [], [0.2]]}, with_name="Momentum3D"
-)
+JETS = ak.zip({"pt": [[3.0, 1.0], [], [2.0]], "eta": [[0.3, 0.1], [], [0.2]]}, with_name="Named")
 
 
 def events():
@@ -27,7 +25,7 @@ def test_a_collection_is_taken_apart_and_put_together():
     assert lists.owners().tolist() == [0, 0, 2]
     assert lists.column("eta").tolist() == [0.3, 0.1, 0.2]
     assert ak.array_equal(lists.array(), JETS)
-    assert lists.array().layout.content.parameter("__record__") == "Momentum3D"
+    assert lists.array().layout.content.parameter("__record__") == "Named"
 
 
 def test_selected_lists_begin_with_nothing_before_them():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -205,10 +205,10 @@ def _draw(
 
 
 def structure_of(table: EventTable, morphing: Morphing) -> Structure:
-    """What networks may know. With nuisance parameters the polynomial is not all there is."""
+    """What networks may know: the names, and how weights depend on the parameters."""
     names = [one.name for one in table.parameters] + [one.name for one in table.nuisances]
-    powers: Any = [] if table.nuisances else morphing.components.tolist()
-    return Structure(table.observables, tuple(names), tuple(tuple(one) for one in powers))
+    powers = tuple(tuple(one) for one in morphing.components.tolist())
+    return Structure(table.observables, tuple(names), powers)
 
 
 def kind_of(trainee: Trainee) -> str:
