@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sbi.comparison import Line, lines
-from benchmarks.variations.page import table
+from benchmarks.variations.page import put_between_marks, table
 
-_BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
 _WORDS = {True: "yes", False: "no", None: ""}
 HEAD = ("method", "figure", "hepflow", "madminer", "ratio", "asked", "reached")
 
@@ -45,8 +44,4 @@ def write_page(path: Path, results: Mapping[str, Any]) -> None:
     ValueError
         If the page has no such marks.
     """
-    text = path.read_text(encoding="utf-8")
-    if _BEGIN not in text or _END not in text:
-        raise ValueError(f"{path} has no {_BEGIN} and {_END}")
-    head, tail = text.split(_BEGIN)[0], text.split(_END)[1]
-    path.write_text(f"{head}{_BEGIN}\n\n{figures(results)}\n\n{_END}{tail}", encoding="utf-8")
+    put_between_marks(path, figures(results))

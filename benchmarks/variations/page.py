@@ -110,8 +110,19 @@ def write_page(path: Path, results: Mapping[str, Any]) -> None:
     ValueError
         If the page has no such marks.
     """
+    put_between_marks(path, figures(results))
+
+
+def put_between_marks(path: Path, figures_of_run: str) -> None:
+    """Replace what stands between the marks of a page.
+
+    Raises
+    ------
+    ValueError
+        If the page has no such marks.
+    """
     text = path.read_text(encoding="utf-8")
     if _BEGIN not in text or _END not in text:
         raise ValueError(f"{path} has no {_BEGIN} and {_END}")
     head, tail = text.split(_BEGIN)[0], text.split(_END)[1]
-    path.write_text(f"{head}{_BEGIN}\n\n{figures(results)}\n\n{_END}{tail}", encoding="utf-8")
+    path.write_text(f"{head}{_BEGIN}\n\n{figures_of_run}\n\n{_END}{tail}", encoding="utf-8")

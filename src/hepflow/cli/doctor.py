@@ -51,24 +51,27 @@ def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG
     lines = [*environment(), *_verdict(missing, asked=bool(wanted))]
     content = {
         "environment": dict(environment()),
-        "tools": [
-            {
-                "name": one.tool.name,
-                "kind": one.tool.kind,
-                "installed": one.there,
-                "fault": broken.get(one.tool.name),
-                "version": one.version or None,
-                "place": one.place or None,
-                "purpose": one.tool.purpose,
-                "install": one.tool.install,
-                "wanted": one.tool.name in wanted,
-            }
-            for one in found
-        ],
+        "tools": [_tool(one, wanted, broken) for one in found],
         "missing": missing,
     }
     show(lines, content, options.json)
     return 1 if missing else 0
+
+
+def _tool(
+    one: Found, wanted: Mapping[str, str | None], broken: Mapping[str, str]
+) -> dict[str, object]:
+    return {
+        "name": one.tool.name,
+        "kind": one.tool.kind,
+        "installed": one.there,
+        "fault": broken.get(one.tool.name),
+        "version": one.version or None,
+        "place": one.place or None,
+        "purpose": one.tool.purpose,
+        "install": one.tool.install,
+        "wanted": one.tool.name in wanted,
+    }
 
 
 def _show_tools(

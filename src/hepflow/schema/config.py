@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -19,7 +18,7 @@ from hepflow.schema.general import General
 from hepflow.schema.inference import Inference
 from hepflow.schema.plotting import Plotting
 from hepflow.schema.preprocess import Preprocess
-from hepflow.schema.problems import problems_of, show
+from hepflow.schema.problems import by_section, problems_of, show
 from hepflow.schema.statistics import Statistics
 from hepflow.schema.systematics import Corrections, Systematics
 
@@ -87,7 +86,7 @@ class Config(Section):
         found = {problem.path for problem in problems}
         problems += [one for one in cross_checks(tree) if one.path not in found]
         if problems:
-            raise ConfigurationError(sorted(problems, key=_order))
+            raise ConfigurationError(by_section(problems, Config))
         place(self, "")
         self._link()
 
@@ -126,10 +125,3 @@ class Config(Section):
             message = f"expected a mapping (dict) of sections, but got {show(config)}."
             raise ConfigurationError([Problem("configuration", message)])
         return cls(**{str(name): section for name, section in config.items()})
-
-
-def _order(problem: Problem) -> int:
-    """Position of the problem's section among the sections, unknown ones first."""
-    names = list(Config.model_fields)
-    name = re.split(r"[.\[]", problem.path)[0]
-    return names.index(name) if name in names else -1

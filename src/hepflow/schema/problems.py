@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from hepflow.errors import Problem, did_you_mean
 from hepflow.schema.shapes import (
@@ -208,3 +209,14 @@ def show(value: Any, limit: int = 60, entries: int = 3) -> str:
         return f"a mapping with {len(value)} entries"
     text = repr(value)
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def by_section(problems: Iterable[Problem], model: type[BaseModel]) -> list[Problem]:
+    """Problems in the order of the model's sections, unknown ones first."""
+    names = list(model.model_fields)
+
+    def position(problem: Problem) -> int:
+        name = re.split(r"[.\[]", problem.path)[0]
+        return names.index(name) if name in names else -1
+
+    return sorted(problems, key=position)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ from hepflow.schema.fields import Flag, PathText
 from hepflow.schema.general import Luminosity, LuminosityByYear
 from hepflow.schema.inference import Inference
 from hepflow.schema.plotting import Plotting
-from hepflow.schema.problems import problems_of, show
+from hepflow.schema.problems import by_section, problems_of, show
 
 LUMINOSITY = 300.0  # [1/pb] where a study does not say it
 
@@ -74,7 +73,7 @@ class Study(Section):
         for check in (*SBI_CHECKS, executors_sensible):
             problems += [one for one in check(tree) if one.path not in found]
         if problems:
-            raise ConfigurationError(sorted(problems, key=_order))
+            raise ConfigurationError(by_section(problems, Study))
         place(self, "")
 
     @property
@@ -123,10 +122,3 @@ class Study(Section):
         )
         place(study, "")
         return study
-
-
-def _order(problem: Problem) -> int:
-    """Position of the problem's section among the sections, unknown ones first."""
-    names = list(Study.model_fields)
-    name = re.split(r"[.\[]", problem.path)[0]
-    return names.index(name) if name in names else -1
