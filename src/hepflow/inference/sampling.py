@@ -140,10 +140,7 @@ def score_sample(
     InputError
         A cross-section at `theta` that is not positive, or events that can't be used.
     """
-    latent = Latent.of(check_events(table), morphing)
-    point = latent.padded(theta)[None]
-    rates = latent.rates(point)
-    warn_if_few(rates, point, len(table), min_effective)
+    latent, point, rates = latent_at(table, morphing, theta, min_effective)
     index = np.zeros(n, dtype=np.int64)
     rows = draw(latent, point, index, rng)
     score = latent.score(rows, point, index, rates)
@@ -252,6 +249,17 @@ def log_of_ratio(above: Floats, below: Floats) -> Floats:
         difference = np.log(np.maximum(above, 0.0)) - np.log(np.maximum(below, 0.0))
     value: Floats = np.where(np.isnan(difference), 0.0, difference)
     return np.clip(value, -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO)
+
+
+def latent_at(
+    table: EventTable, morphing: Morphing, theta: ArrayLike, min_effective: float
+) -> tuple[Latent, Floats, Rates]:
+    """Events with their hidden variables, a point of shape (1, p), and the rates there."""
+    latent = Latent.of(check_events(table), morphing)
+    point = latent.padded(theta)[None]
+    rates = latent.rates(point)
+    warn_if_few(rates, point, len(table), min_effective)
+    return latent, point, rates
 
 
 def warn_if_few(rates: Rates, points: Floats, n_events: int, fewest: float) -> None:

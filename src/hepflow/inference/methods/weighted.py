@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hepflow.inference.latent import Latent
 from hepflow.inference.morphing import Morphing
 from hepflow.inference.records import EventTable, ScoreSample
-from hepflow.inference.sampling import MIN_EFFECTIVE, warn_if_few
-from hepflow.inference.soundness import check_events
+from hepflow.inference.sampling import MIN_EFFECTIVE, latent_at
 
 
 def weighted_score_sample(
@@ -49,10 +47,7 @@ def weighted_score_sample(
     InputError
         A cross-section at `theta` that is not positive, or events that can't be used.
     """
-    latent = Latent.of(check_events(table), morphing)
-    point = latent.padded(theta)[None]
-    rates = latent.rates(point)
-    warn_if_few(rates, point, len(table), min_effective)
+    latent, point, rates = latent_at(table, morphing, theta, min_effective)
     rows = np.arange(len(table))
     if n is not None and n < len(table):
         generator = np.random.default_rng(0) if rng is None else rng
