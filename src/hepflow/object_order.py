@@ -84,9 +84,12 @@ def keep_sorted(events: Any, name: str, objects: Lists, flat: NDArray[np.bool_])
     are the same.
     """
     kept, index = objects.chosen(flat)
-    order, places = falling(objects.column("pt")[index], kept)
-    index[places] = index[order]
-    return replace_object(events, name, objects.at(index, kept).array())
+    pt = objects.column("pt")[index]
+    order, places = falling(pt, kept)
+    for values in (index, pt):
+        values[places] = values[order]
+    found = objects.at(index, kept).with_columns({"pt": pt})  # which most steps read
+    return replace_object(events, name, found.array())
 
 
 def keep_objects(events: Any, name: str, objects: Lists, flat: NDArray[np.bool_]) -> Any:

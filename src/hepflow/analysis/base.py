@@ -90,7 +90,7 @@ class Analysis(EventLoop):
         output_manager: OutputDirectoryManager,
     ) -> None:
         self.config: Config = Config.of(config)
-        super().__init__(AnalysisSpec.from_config(self.config))
+        super().__init__(AnalysisSpec.of_valid(self.config))
         self.processed_datasets = processed_datasets
         self.output_manager = output_manager
         self._parts: dict[ItemKey, RawHistograms] = {}

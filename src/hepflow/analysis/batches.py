@@ -18,6 +18,7 @@ from hepflow.execution import Executor, Outcome
 from hepflow.histograms import write_raw
 from hepflow.keys import Key
 from hepflow.records import RawHistograms
+from hepflow.skimming.loading import load_parts
 from hepflow.skimming.parts import LivePart, PartTask
 from hepflow.storage import sha256_bytes
 
@@ -103,18 +104,17 @@ def fill_batch(analysis: Analysis, batch: Batch) -> None:
     own_way = type(analysis).process_chunk is not EventLoop.process_chunk
     if not own_way and batch.stem and _fill_from_kept(analysis, batch):
         return
-    loaded = [task.part.load() for task in batch.tasks]
-    groups = [[i] for i in range(len(loaded))] if own_way else _alike(loaded)
-    for group in groups:
-        chosen = [loaded[i] for i in group]
+    groups = load_parts([task.part for task in batch.tasks], apart=own_way)
+    for loaded in groups:
         if own_way:
-            raws = [checked_chunk(analysis.process_chunk(*chosen[0]), chosen[0][1])]
+            metadata = loaded.metadata[0]
+            raws = [checked_chunk(analysis.process_chunk(loaded.events, metadata), metadata)]
         else:
-            prepared = analysis.prepare_parts(chosen)
+            prepared = analysis.prepare_parts(loaded.events, loaded.metadata, loaded.lengths)
             if batch.stem and not groups[1:]:
                 prepared = keep(prepared, Path(batch.stem), batch.room)
-            raws = analysis.fill_prepared(prepared, [metadata for _, metadata in chosen])
-        for i, raw in zip(group, raws, strict=True):
+            raws = analysis.fill_prepared(prepared, loaded.metadata)
+        for i, raw in zip(loaded.positions, raws, strict=True):
             write_raw(Path(batch.tasks[i].path), raw)
 
 
@@ -150,14 +150,6 @@ def _fill_from_kept(analysis: Analysis, batch: Batch) -> bool:
     for task, raw in zip(batch.tasks, raws, strict=True):
         write_raw(Path(task.path), raw)
     return True
-
-
-def _alike(loaded: Sequence[tuple[Any, Any]]) -> list[list[int]]:
-    """Positions of parts with the same columns, as files may differ in their types."""
-    groups: dict[str, list[int]] = {}
-    for i, (events, _) in enumerate(loaded):
-        groups.setdefault(str(events.layout.form), []).append(i)
-    return list(groups.values())
 
 
 @dataclass(frozen=True)

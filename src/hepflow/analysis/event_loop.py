@@ -55,7 +55,8 @@ class EventLoop(Preparation):
         RawHistograms
             Filled with generator weights times corrections; not yet normalised.
         """
-        return self.fill_prepared(self.prepare_parts([(events, metadata)]), [metadata])[0]
+        prepared = self.prepare_parts(events, [metadata], [len(events)])
+        return self.fill_prepared(prepared, [metadata])[0]
 
     def fill_prepared(
         self, groups: Iterable[Prepared], metadata: Sequence[Mapping[str, Any]]

@@ -241,7 +241,9 @@ def _keeping(job: _Filling) -> Keeping:
 def _fill_parts(job: _Filling, worker: Analysis, todo: Sequence[FillTask], *, of: int) -> bool:
     """Fill parts on the executor; False where some failed: other parts stand for them now."""
     doing = "filling histograms"
-    keeping = _keeping(job) if job.reuse else None
+    # Of events that are read live nothing is kept.
+    known = any(task.part.n_selected is not None for task in todo)
+    keeping = _keeping(job) if job.reuse and known else None
     failed = list(fill_all(job.executor, worker, todo, doing, keeping)) if todo else []
     if todo and keeping:
         forget_oldest(keeping.folder, ALL)

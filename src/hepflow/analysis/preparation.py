@@ -18,6 +18,7 @@ from hepflow.analysis.possible import possible_events
 from hepflow.analysis.shared import (
     SharedSteps,
     computed_objects,
+    nominal_start,
     shared_mask,
     shared_steps,
     start_of,
@@ -39,19 +40,24 @@ Shifts = tuple[Variation, ...]
 class Preparation(EventSteps):
     """The way of the events of a part through all steps before the channels."""
 
-    def prepare_parts(self, parts: Sequence[tuple[Any, Mapping[str, Any]]]) -> Iterator[Prepared]:
+    def prepare_parts(
+        self, events: Any, metadata: Sequence[Mapping[str, Any]], lengths: Sequence[int]
+    ) -> Iterator[Prepared]:
         """Take parts through the steps before the channels, in blocks of object variations.
 
         Parameters
         ----------
-        parts
-            Events and metadata; all of the same dataset and with the same columns. The steps run
-            once for all of them, as each treats every event by itself.
+        events
+            Of parts of the same dataset, one part after the other. The steps run once for all of
+            them, as each treats every event by itself.
+        metadata
+            Of each part.
+        lengths
+            Events of each part.
         """
-        events = joined_events([part for part, _ in parts])
-        dataset = self._dataset_of(parts[0][1])
-        events, members = split_members(self.spec, events, dataset, [one for _, one in parts])
-        owners = Owners(np.repeat(np.arange(len(parts)), [len(e) for e, _ in parts]), len(parts))
+        dataset = self._dataset_of(metadata[0])
+        events, members = split_members(self.spec, events, dataset, metadata)
+        owners = Owners(np.repeat(np.arange(len(lengths)), lengths), len(lengths))
         base = steps.base_weights(events, dataset, self.spec.weight_mode)
         whole = Stack(events, np.zeros(len(events), dtype=np.intp), base, owners, members)
         shifts = tuple(one for one in self.spec.variations(dataset) if one.kind == "object")
@@ -151,7 +157,11 @@ class Preparation(EventSteps):
                     start = start_of(self.spec, shared, whole, masked, alive)
             stack = stack.select(passed.mask)
         if waiting:
-            events = packed(stack.events)
+            ready = None
+            if shared is not None:
+                ready = nominal_start(start, stack, shared, masked, whole)
+                waiting -= shared.early if ready is not None else frozenset()
+            events = packed(stack.events) if ready is None else ready
             stack = stack.with_events(steps.apply_object_masks(events, self.spec.masks, waiting))
         stack = stack.with_events(self.add_ghost_observables(stack.events))
         return Prepared(shifts, stack, tuple(flow), whole.owners.count, near), start
@@ -194,10 +204,3 @@ class Preparation(EventSteps):
             hint = did_you_mean(key, self.spec.datasets)
             raise InputError(f"the configuration has no dataset {key!r}. {hint}")
         return self.spec.datasets[key]
-
-
-def joined_events(parts: Sequence[Any]) -> Any:
-    """Events of several parts as one array, with their behaviour."""
-    import awkward as ak
-
-    return parts[0] if len(parts) == 1 else ak.concatenate(parts)

@@ -14,7 +14,7 @@ from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.stack import Stack
 from hepflow.analysis.steps import apply_object_masks
 from hepflow.analysis.touches import ALL, Moved, Step, canonical, steps_of
-from hepflow.events import EVENT, Branches, packed, replace_object
+from hepflow.events import EVENT, Branches, columns_of, packed, replace_object
 from hepflow.functors import Passed
 from hepflow.records import Dataset
 from hepflow.sources import applies
@@ -181,3 +181,28 @@ def start_of(
     start = replace(whole, events=events, members=None).select(alive)
     early = apply_object_masks(packed(start.events), spec.masks, shared.early)
     return start.with_events(packed(early))
+
+
+def nominal_start(
+    start: Stack | None, stack: Stack, shared: SharedSteps, masked: Any, whole: Stack
+) -> Any:
+    """Packed events of nominal, with the early masks applied; None where they are not known.
+
+    They are those that object variations start from, where nothing has changed these so far.
+
+    Parameters
+    ----------
+    start
+        As `start_of` makes it; it has the events of nominal, and may have more.
+    stack
+        Events of nominal that pass the baseline.
+    masked, whole
+        As `start_of` takes them.
+    """
+    import awkward as ak
+
+    if start is None or len(start.base) != len(stack.base):
+        return None
+    before, after = (columns_of(ak.to_layout(one)) for one in (whole.events, masked))
+    same = all(after[name] is before[name] for name in shared.moved if name in before)
+    return start.events if same and before.keys() == after.keys() else None

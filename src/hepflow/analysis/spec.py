@@ -78,7 +78,12 @@ class AnalysisSpec:
         CorrectionError
             If a correction file or list of certified runs is missing.
         """
-        spec = cls.before_files(config)
+        return cls.of_valid(Config.of(config))
+
+    @classmethod
+    def of_valid(cls, valid: Config) -> AnalysisSpec:
+        """Take the same from a configuration that was validated just before."""
+        spec = cls._of(valid)
         return replace(spec, digests=_digests(spec))
 
     @classmethod
@@ -90,7 +95,10 @@ class AnalysisSpec:
         ConfigurationError
             If the configuration is wrong.
         """
-        valid = Config.of(config)
+        return cls._of(Config.of(config))
+
+    @classmethod
+    def _of(cls, valid: Config) -> AnalysisSpec:
         wanted = valid.general.channels
         chosen = [
             (i, channel)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import operator
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ _FLAG = 1  # byte behind it
 _KINDS = "biuf"
 _OFFSET = np.dtype(">i4")
 Offsets = NDArray[np.int32]
+_SPARE = 16  # one part of so many more room than other baskets tell is wanted
+Piece = tuple[Offsets | None, int, int]  # offsets of a basket; its first entry, and the last
 Places = dict[tuple[int, int], list[Offsets]]  # range of entries -> offsets of baskets there
 
 
@@ -96,19 +99,16 @@ class Baskets:
                 for name, one in known.items()
                 if one is not None and start >= 0 and stop <= one.entries[-1]
             }
-            baskets = self._baskets(fit, start, stop)
+            found, last = self._columns(fit, start, stop)
         except read_errors():
             return {}  # uproot finds out what it is
-        shared: dict[tuple[int, ...], NDArray[np.int64]] = {}
-        found = {n: _joined(fit[n], one, start, stop, shared) for n, one in baskets.items()}
         for name in fit:
             self._kept.pop(name, None)
-        for name in baskets:
-            branch = fit[name]
-            last = branch.baskets(start, stop)[-1]
-            if stop < branch.entries[last + 1] <= stop + (stop - start):
-                self._kept[name] = last, baskets[name][last]
-        return found
+        for name, (number, basket) in last.items():
+            if stop < fit[name].entries[number + 1] <= stop + (stop - start):
+                self._kept[name] = number, basket
+        shared: dict[tuple[int, ...], NDArray[np.int64]] = {}
+        return {name: column.array(stop - start, shared) for name, column in found.items()}
 
     def _branch(self, name: str) -> Branch | None:
         if name not in self._branches:
@@ -117,38 +117,48 @@ class Baskets:
             self._branches[name] = Branch.of(self._known[name])
         return self._branches[name]
 
-    def _baskets(
+    def _columns(
         self, branches: Mapping[str, Branch], start: int, stop: int
-    ) -> dict[str, dict[int, Basket]]:
-        """Baskets of each branch by number, read in the order in which they are in the file.
+    ) -> tuple[dict[str, Column], dict[str, tuple[int, Basket]]]:
+        """Columns, and the last basket of each, read in the order in which they are in the file.
 
-        A branch that has another basket than is expected is left to uproot from there on.
+        A basket is copied while it is in the caches of the processor. A branch that has another
+        one than is expected is left to uproot from there on.
         """
-        found: dict[str, dict[int, Basket]] = {name: {} for name in branches}
+        found: dict[str, Column] = {}
+        last: dict[str, tuple[int, Basket]] = {}
         todo, places = [], Places()
         for name, branch in branches.items():
+            numbers = branch.baskets(start, stop)
+            found[name] = Column(branch, start, stop)
             kept = self._kept.get(name)
-            for number in branch.baskets(start, stop):
-                if kept is not None and kept[0] == number:
-                    found[name][number] = _noted(kept[1], branch, number, places)
+            if kept is not None and kept[0] == numbers[0]:
+                found[name].add(_noted(kept[1], branch, kept[0], places), kept[0])
+                last[name], numbers = kept, numbers[1:]
+            todo += [(branch.seeks[number], number, name) for number in numbers]
+        with Path(self.path).open("rb", buffering=0) as file:
+            for seek, number, name in sorted(todo, key=_in_order(branches.values())):
+                if name not in found:
+                    continue
+                branch = branches[name]
+                try:
+                    file.seek(seek)
+                    record = file.read(branch.sizes[number])
+                    basket = _basket(self.tree.file.source, record, branch, number, places)
+                    found[name].add(basket, number)
+                except read_errors():
+                    self._branches[name] = None
+                    del found[name]
+                    last.pop(name, None)
                 else:
-                    todo.append((branch.seeks[number], number, name))
-        if todo:
-            with Path(self.path).open("rb", buffering=0) as file:
-                for seek, number, name in sorted(todo):
-                    if name not in found:
-                        continue
-                    branch = branches[name]
-                    try:
-                        file.seek(seek)
-                        record = file.read(branch.sizes[number])
-                        basket = _basket(self.tree.file.source, record, branch, number, places)
-                    except read_errors():
-                        self._branches[name] = None
-                        del found[name]
-                    else:
-                        found[name][number] = basket
-        return found
+                    last[name] = number, basket
+        return found, last
+
+
+def _in_order(branches: Iterable[Branch]) -> Callable[[tuple[int, int, str]], int]:
+    """Key by which baskets are sorted: their place, if those of each branch follow one another."""
+    rising = all(a < b for one in branches for a, b in itertools.pairwise(one.seeks))
+    return operator.itemgetter(0 if rising else 1)
 
 
 def _basket(source: Any, record: bytes, branch: Branch, number: int, places: Places) -> Basket:
@@ -226,51 +236,62 @@ def _noted(basket: Basket, branch: Branch, number: int, places: Places) -> Baske
     return basket
 
 
-def _pieces(
-    branch: Branch, baskets: Mapping[int, Basket], start: int, stop: int
-) -> Iterator[tuple[Basket, int, int]]:
-    """Baskets in their order, and the first and the last entry that is wanted, counted in each."""
-    for number in branch.baskets(start, stop):
-        first, end = branch.entries[number : number + 2]
-        yield baskets[number], max(start, first) - first, min(stop, end) - first
+@dataclass
+class Column:
+    """A column of an entry range, in the byte order of this machine, to which baskets are added."""
+
+    branch: Branch
+    start: int
+    stop: int
+    _content: NDArray[Any] = field(init=False)
+    _used: int = 0  # of the content
+    _pieces: list[Piece] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Begin with no number."""
+        self._content = np.empty(0, dtype=self.branch.dtype.newbyteorder("="))
+
+    def add(self, basket: Basket, number: int) -> None:
+        """Add the next basket, or what of it is in the range."""
+        first, end = self.branch.entries[number : number + 2]
+        a, b = max(self.start, first) - first, min(self.stop, end) - first
+        offsets = basket.offsets
+        low, high = (a, b) if offsets is None else (int(offsets[a]), int(offsets[b]))
+        end_of_use = self._used + high - low
+        if end_of_use > len(self._content):
+            self._grow(end_of_use, self.stop - max(self.start, first), b - a)
+        self._content[self._used : end_of_use] = basket.content[low:high]
+        self._used = end_of_use
+        self._pieces.append((offsets, a, b))
+
+    def _grow(self, needed: int, left: int, entries: int) -> None:
+        """Make room as if what is left of the entries had as many numbers as these."""
+        guess = (needed - self._used) * left // entries
+        room = self._used + (guess + guess // _SPARE if self.branch.is_list else guess)
+        content = np.empty(max(needed, room), dtype=self._content.dtype)
+        content[: self._used] = self._content[: self._used]
+        self._content = content
+
+    def array(self, length: int, shared: dict[tuple[int, ...], NDArray[np.int64]]) -> Any:
+        """Awkward array of the column; `shared` holds offsets that columns have in common."""
+        import awkward as ak
+
+        layout = ak.contents.NumpyArray(self._content[: self._used])
+        if self.branch.is_list:
+            key = tuple(id(offsets) for offsets, _, _ in self._pieces)
+            if key not in shared:
+                shared[key] = _joined_offsets(self._pieces, length)
+            layout = ak.contents.ListOffsetArray(ak.index.Index64(shared[key]), layout)
+        return ak.Array(layout)
 
 
-def _joined(
-    branch: Branch,
-    baskets: Mapping[int, Basket],
-    start: int,
-    stop: int,
-    shared: dict[tuple[int, ...], NDArray[np.int64]],
-) -> Any:
-    """Column of an entry range, in the byte order of this machine."""
-    import awkward as ak
-
-    pieces = list(_pieces(branch, baskets, start, stop))
-    bounds = [
-        (a, b) if one.offsets is None else (int(one.offsets[a]), int(one.offsets[b]))
-        for one, a, b in pieces
-    ]
-    content = np.empty(sum(b - a for a, b in bounds), dtype=branch.dtype.newbyteorder("="))
-    place = 0
-    for (one, _, _), (a, b) in zip(pieces, bounds, strict=True):
-        content[place : place + b - a] = one.content[a:b]
-        place += b - a
-    layout = ak.contents.NumpyArray(content)
-    if branch.is_list:
-        key = tuple(id(one.offsets) for one, _, _ in pieces)
-        if key not in shared:
-            shared[key] = _joined_offsets(pieces, stop - start)
-        layout = ak.contents.ListOffsetArray(ak.index.Index64(shared[key]), layout)
-    return ak.Array(layout)
-
-
-def _joined_offsets(pieces: Sequence[tuple[Basket, int, int]], length: int) -> NDArray[np.int64]:
+def _joined_offsets(pieces: Sequence[Piece], length: int) -> NDArray[np.int64]:
     found = np.zeros(length + 1, dtype=np.int64)
     entry = total = 0
-    for one, a, b in pieces:
-        if one.offsets is not None:
-            found[entry + 1 : entry + 1 + b - a] = one.offsets[a + 1 : b + 1]
-            found[entry + 1 : entry + 1 + b - a] += total - int(one.offsets[a])
+    for offsets, a, b in pieces:
+        if offsets is not None:
+            found[entry + 1 : entry + 1 + b - a] = offsets[a + 1 : b + 1]
+            found[entry + 1 : entry + 1 + b - a] += total - int(offsets[a])
             entry += b - a
-            total += int(one.offsets[b]) - int(one.offsets[a])
+            total += int(offsets[b]) - int(offsets[a])
     return found

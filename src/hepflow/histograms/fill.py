@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -221,7 +222,7 @@ class Step:
 
     name: str
     weights: Floats  # of the events that passed, shape (n_passed,)
-    owners: Owners  # of these events
+    owners: Owners  # of these events; of one variation they are part by part
     # position of each event's variation, not decreasing; None where all are of the first one
     shift: NDArray[np.intp] | None = None
 
@@ -231,11 +232,12 @@ class Step:
 
         Those before the channels are the same for each channel.
         """
-        index, count = self.owners.index, self.owners.count
+        ends = np.searchsorted(self.owners.index, np.arange(self.owners.count + 1))
+        parts = [self.weights[a:b] for a, b in itertools.pairwise(ends)]
         return (
-            np.bincount(index, minlength=count),
-            _sums(index, self.weights, count),
-            _sums(index, self.weights**2, count),
+            np.diff(ends),
+            np.array([one.sum() for one in parts]),
+            np.array([np.square(one).sum() for one in parts]),
         )
 
     def of_shift(self, position: int) -> Step:

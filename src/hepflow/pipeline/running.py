@@ -96,7 +96,7 @@ def _chain(
     if config.general.run_metadata_generation and not config.general.run_plots_only:
         manager.prepare()
     if analyses:
-        spec = AnalysisSpec.from_config(config)  # a missing file is told before the skim
+        spec = AnalysisSpec.of_valid(config)  # a missing file is told before the skim
         usable_table(config, spec.datasets, spec.digests)  # likewise
     if needs_skims(config):
         outcome.skims = make_skims(config, output_manager, executor, manager)

@@ -243,14 +243,15 @@ class LivePart:
             If the selection raises or returns something else than one value for each event.
         """
         events, counts = self._select(self.spec, self.item)
-        metadata = {
-            **self.metadata,
-            **_counted(counts),
-        }
+        metadata = self.counted(counts)
         dropped = self._dropped(len(events))
         if dropped or self.drop:
             metadata["part_repeated"] = len(dropped)
         return _without(events, dropped), metadata
+
+    def counted(self, counts: PartCounts) -> dict[str, Any]:
+        """Metadata with what was counted."""
+        return {**self.metadata, **_counted(counts)}
 
     def read(self, columns: Sequence[str] | None = None) -> Any:  # noqa: ARG002 - as of `Part`
         """Read events with all their columns: the names of records follow from all of them."""
@@ -327,8 +328,12 @@ class LivePart:
 
     def _select(self, spec: SkimSpec, item: WorkItem) -> tuple[Any, PartCounts]:
         events, counts = select_events(spec, spec.datasets[item.dataset], item)
-        # Packed, as it comes from a file: a view would keep what was not selected in memory.
-        return with_behaviour(packed(events)), counts
+        return as_read(events), counts
+
+
+def as_read(events: Any) -> Any:
+    """Events as they come from a file: a view would keep what was not selected in memory."""
+    return with_behaviour(packed(events))
 
 
 def _counted(counts: PartCounts) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def process_workitems_with_skimming(
         If a dataset has no work item, or events of data are repeated and that is refused.
     """
     valid = Config.of(config)
-    spec = SkimSpec.from_config(valid)
+    spec = SkimSpec.of_valid(valid)
     check_id_branches(spec)
     policy = valid.execution.on_missing
     lost = lost_before(spec.datasets, fileset, policy)

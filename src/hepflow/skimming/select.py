@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hepflow.errors import UnreadableFile
 from hepflow.events import (
@@ -32,6 +34,9 @@ from hepflow.skimming.theory import branches_of_theory, theory_columns
 
 _log = logging.getLogger(__name__)
 
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
 
 def select_events(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> tuple[Any, PartCounts]:
     """Read, select, and count what was read.
@@ -51,7 +56,39 @@ def select_events(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> tuple[Any
         If the selection raises or returns something else than one value for each event.
     """
     with _opened(dataset, item) as file:
-        return _select(spec, dataset, item, file)
+        events, mask, weights = _select(spec, dataset, item, file)
+        theory = theory_columns(
+            spec.theory_of(dataset), file, item.entrystart, item.entrystop, weights
+        )
+        counts = replace(_count(item, weights), theory=theory.sums)
+        return theory.added_to(events, mask), counts
+
+
+def select_adjoining(
+    spec: SkimSpec, dataset: Dataset, items: Sequence[WorkItem]
+) -> tuple[Any, list[PartCounts], list[int]]:
+    """Read and select entry ranges of a file that follow one another, as one range.
+
+    The dataset has no theory weights.
+
+    Returns
+    -------
+    tuple
+        Selected events of all ranges; counts over all events read, and the number of selected
+        events, of each. All as `select_events` gives them for each alone.
+
+    Raises
+    ------
+    UnreadableFile, MissingTree, MissingBranch, UserFunctionError
+        As `select_events`.
+    """
+    whole = replace(items[0], entrystop=items[-1].entrystop)
+    with _opened(dataset, whole) as file:
+        events, mask, weights = _select(spec, dataset, whole, file)
+    first = whole.entrystart
+    ranges = [slice(one.entrystart - first, one.entrystop - first) for one in items]
+    counts = [_count(item, weights[one]) for item, one in zip(items, ranges, strict=True)]
+    return events, counts, [int(mask[one].sum()) for one in ranges]
 
 
 def _opened(dataset: Dataset, item: WorkItem) -> contextlib.AbstractContextManager[OpenFile]:
@@ -61,7 +98,8 @@ def _opened(dataset: Dataset, item: WorkItem) -> contextlib.AbstractContextManag
 
 def _select(
     spec: SkimSpec, dataset: Dataset, item: WorkItem, file: OpenFile
-) -> tuple[Any, PartCounts]:
+) -> tuple[Any, Mask, Floats]:
+    """Selected events, which they are, and the generator weights of all."""
     _check_same_file(file, item)
     kept = _kept_branches(spec, dataset, file)
     first = spec.selection_branches(kept)
@@ -72,14 +110,11 @@ def _select(
     columns = file.read(early, item.entrystart, item.entrystop)
     mask = _mask(spec, build_events(columns, first, length), length)
     weights = _weights(columns[weight] if weight else None, length)
-    sources = spec.theory_of(dataset)
-    theory = theory_columns(sources, file, item.entrystart, item.entrystop, weights)
-    counts = replace(_count(item, weights), theory=theory.sums)
     if not mask.any():
         columns = {name: column[:0] for name, column in columns.items()}
-        return theory.added_to(read_events(file, kept, 0, 0, columns), mask), counts
+        return read_events(file, kept, 0, 0, columns), mask, weights
     events = read_events(file, kept, item.entrystart, item.entrystop, columns)
-    return theory.added_to(events if mask.all() else events[mask], mask), counts
+    return events if mask.all() else events[mask], mask, weights
 
 
 def read_everything(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> None:
@@ -125,7 +160,7 @@ def _say_once(dataset: str, absent: str) -> None:
     )
 
 
-def _mask(spec: SkimSpec, events: Any, length: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _mask(spec: SkimSpec, events: Any, length: int) -> Mask:
     if spec.function is None:
         return np.ones(length, dtype=np.bool_)
     where = "preprocess.skimming.function"
@@ -142,11 +177,11 @@ def _check_same_file(file: OpenFile, item: WorkItem) -> None:
         )
 
 
-def _weights(weights: Any, length: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _weights(weights: Any, length: int) -> Floats:
     return generator_weights(None if weights is None else np.asarray(weights), length)
 
 
-def _count(item: WorkItem, weights: np.ndarray[Any, np.dtype[np.float64]]) -> PartCounts:
+def _count(item: WorkItem, weights: Floats) -> PartCounts:
     return PartCounts(
         dataset=item.dataset,
         file=item.filename,

@@ -40,7 +40,11 @@ class SkimSpec:
         ConfigurationError
             If the configuration is wrong.
         """
-        valid = Config.of(config)
+        return cls.of_valid(Config.of(config))
+
+    @classmethod
+    def of_valid(cls, valid: Config) -> SkimSpec:
+        """Take the same from a configuration that was validated just before."""
         skimming = valid.preprocess.skimming
         return cls(
             datasets={dataset.key: dataset for dataset in expand_datasets(valid)},
