@@ -1,4 +1,4 @@
-"""The analysis for hepflow with functions that numba compiles; else as `search`."""
+"""The analysis for hepflow with element-wise functions that numba compiles; else as `search`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ _MUON_PT = np.float32(physics.MUON_PT)
 _ETA = np.float32(physics.ETA)
 _FRACTION = np.float32(physics.MUON_FRACTION)
 _ISOLATION = np.float32(physics.ISOLATION)
-_B_TAG = np.float32(physics.B_TAG)
 
 _element_wise: Callable[[list[str]], Callable[[Any], Any]] = numba.vectorize
 
@@ -47,40 +46,10 @@ def jet_scale(pt: Any, eta: Any, *, flat: float, slope: float, noise: float) -> 
     return _jet_scale(pt, eta, *numbers)
 
 
-@numba.njit
-def four_jets(pts: Any) -> Any:
-    """Four jets above the threshold."""
-    found = np.zeros(len(pts), np.bool_)
-    for i, event in enumerate(pts):
-        count = 0
-        for pt in event:
-            count += pt > _PT
-        found[i] = count >= physics.JETS
-    return found
-
-
-@numba.njit
-def b_tag(pts: Any, scores: Any) -> Any:
-    """One of them is tagged."""
-    found = np.zeros(len(pts), np.bool_)
-    for i in range(len(pts)):
-        event, score = pts[i], scores[i]
-        for k in range(len(event)):
-            if event[k] > _PT and score[k] > _B_TAG:
-                found[i] = True
-                break
-    return found
-
-
-@numba.njit
-def scalar_sum(pts: Any) -> Any:
-    """Scalar sum of the momenta of the good jets [GeV]."""
-    found = np.zeros(len(pts))
-    for i, event in enumerate(pts):
-        for pt in event:
-            if pt > _PT:
-                found[i] += pt
-    return found
+@_element_wise(["boolean(float32)"])
+def hard_jets(pt: Any) -> Any:
+    """Jets above the threshold."""
+    return pt > _PT
 
 
 def _jet_source(source: physics.JetSource) -> dict[str, Callable[..., Any]]:
@@ -95,13 +64,8 @@ def make(file: str, output_dir: str) -> dict[str, Any]:
     config["good_object_masks"]["analysis"] = [
         {"object": "Muon", "function": good_muons, "use": search.MUONS},
         {"object": "Jet", "function": tight_jets, "use": search.QUALITY},
+        {"object": "Jet", "function": hard_jets, "use": [("Jet", "pt")]},
     ]
-    (channel,) = config["channels"]
-    channel["selection"]["cuts"] = [
-        {"name": "four_jets", "function": four_jets, "use": [("Jet", "pt")]},
-        {"name": "b_tag", "function": b_tag, "use": [("Jet", "pt"), ("Jet", "btagDeepFlavB")]},
-    ]
-    channel["observables"][0]["function"] = scalar_sum
     for source, entry in zip(physics.JET_SOURCES, config["systematics"], strict=False):
         entry.update(_jet_source(source))
     return config

@@ -15,6 +15,7 @@ import numpy as np
 
 from hepflow.events.segments import chosen_before
 
+_MOST = 2  # lists for each that was selected: up to here it pays to do all of them
 _KINDS = "biuf"  # of numpy types: truth values, integers and real numbers
 _NUMBERS = (bool, int, float, np.number, np.bool_)
 _Apart = tuple[Any, Any]  # offsets, or None of one number each event; and the flat numbers
@@ -108,6 +109,10 @@ def _all(array: Any, axis: Any = None, **named: Any) -> Any:
 
 
 def _sum(array: Any, axis: Any = None, **named: Any) -> Any:
+    rows = _rows_of_lists(array) if type(axis) is int and axis in {1, -1} and not named else None
+    if rows is not None:
+        sums = _sum(_together(*rows[1], array.behavior), axis)
+        return None if sums is None else _together(None, sums.layout.data[rows[0]], array.behavior)
     apart = _lists(array, axis, named)
     if apart is None or apart[1].dtype != np.float64:
         return None  # else it depends on the type in which awkward adds up
@@ -118,11 +123,18 @@ def _sum(array: Any, axis: Any = None, **named: Any) -> Any:
 
 
 def _values_astype(array: Any, to: Any, **named: Any) -> Any:
-    apart = taken_apart(array)
-    if named or apart is None or not isinstance(to, (str, type, np.dtype)):
+    if named or not isinstance(to, (str, type, np.dtype)):
         return None
+    rows = _rows_of_lists(array)
+    if rows is not None and np.can_cast(rows[1][1].dtype, to, "safe"):
+        whole = _values_astype(_together(*rows[1], array.behavior), to)
+        if whole is None:
+            return None
+        chosen = ak.contents.IndexedArray(ak.index.Index64(rows[0]), whole.layout)
+        return quick(ak.Array(chosen, behavior=array.behavior))
+    apart = taken_apart(array)
     kind = np.dtype(to)
-    if kind.kind not in _KINDS:
+    if apart is None or kind.kind not in _KINDS:
         return None
     found = _together(apart[0], apart[1].astype(kind, copy=False), array.behavior)
     found.__dict__["_owners"] = array.__dict__.get("_owners")
@@ -170,6 +182,26 @@ def _owners(array: Any, offsets: Any) -> Any:
     """List of each of the flat numbers of an array, which may be known from taking it apart."""
     known = array.__dict__.get("_owners") if isinstance(array, QuickArray) else None
     return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)) if known is None else known
+
+
+def _rows_of_lists(array: Any) -> tuple[Any, _Apart] | None:
+    """Rows, and offsets and flat numbers of the lists of which they are most.
+
+    Where events were selected, what cannot fail is done for all lists: that takes less time than
+    to take out the numbers of those that are left.
+    """
+    if not isinstance(array, QuickArray) or "_apart" in array.__dict__:
+        return None
+    layout = array.layout
+    if not (layout.is_indexed and layout.content.is_list) or _MOST * len(layout) < len(
+        layout.content
+    ):
+        return None
+    known = getattr(layout.content, "offsets", None)
+    if known is None or len(known) < 1 or known.data[0] != 0 or known.data.dtype != np.int64:
+        return None
+    flat = _numbers(layout.content.content, slice(known.data[-1]))
+    return layout.index.data, (known.data, flat)
 
 
 def _is_plain(layout: Any) -> bool:

@@ -144,3 +144,16 @@ def test_after_an_error_of_awkward_it_is_quick_again():
 def test_it_travels():
     column = quick(ak.Array([[1.0, 2.0], [3.0]]))
     assert ak.array_equal(pickle.loads(pickle.dumps(column)), column)
+
+
+@pytest.mark.parametrize(("kept", "apart"), [([0, 1, 3], False), ([2], True)])
+def test_the_sums_of_most_events_are_chosen_from_those_of_all(kept, apart, monkeypatch):
+    pt = ak.Array([[1.5, 2.5], [], [4.0], [8.0, 16.0, 32.0]])
+    chosen = ak.contents.IndexedArray(ak.index.Index64(np.array(kept)), pt.layout)
+    numbers = quick(ak.values_astype(ak.Array(chosen), "float32"))
+    taken = mock.Mock(wraps=module._apart)
+    monkeypatch.setattr(module, "_apart", taken)
+    sums = ak.sum(ak.values_astype(quick(ak.Array(chosen)), "float64"), axis=1)
+    assert sums.tolist() == ak.sum(pt, axis=1)[kept].tolist()
+    assert taken.called == apart
+    assert ak.values_astype(numbers, "float64").tolist() == pt[kept].tolist()
