@@ -115,7 +115,7 @@ def told(folder, caplog):
             continue
         if file.is_file() and inside not in {"skimmed", "metadata", "config"}:
             texts[str(file.relative_to(folder / "out"))] = _content(file)
-    texts["log"] = re.sub(r"[\d.]+ ?(s|/s)\b", "", caplog.text)
+    texts["log"] = re.sub(r"[\d.]+(e\+\d+)? ?(s|/s)\b", "", caplog.text)
     return {name: text.replace(str(folder), "") for name, text in texts.items()}
 
 
