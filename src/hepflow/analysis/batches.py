@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -79,18 +81,29 @@ def in_batches(tasks: Sequence[FillTask], workers: int, most: int = _MOST) -> li
     total = sum(map(_size, tasks))
     most = min(most, max(_LEAST, total // (2 * workers if workers > 1 else 1)))
     groups: list[list[FillTask]] = []
-    held = 0  # events in the last group
+    for _, mine in itertools.groupby(tasks, key=lambda task: task.part.item.dataset):
+        groups += _even(list(mine), most)
+    batches = [Batch(tuple(one), sum(task.part.n_selected or 0 for task in one)) for one in groups]
+    return sorted(batches, key=lambda batch: -batch.n_events)
+
+
+def _even(tasks: Sequence[FillTask], most: int) -> list[list[FillTask]]:
+    """Groups of about the same size: the largest one tells how much memory a worker takes."""
+    total = max(1, sum(map(_size, tasks)))
+    count = math.ceil(total / most)
+    groups: list[list[FillTask]] = []
+    before = held = place = 0  # events in all groups, and in the last one; which of `count` it is
     for task in tasks:
         size = _size(task)
-        last = groups[-1][-1].part if groups else None
-        if last is not None and last.item.dataset == task.part.item.dataset and held + size <= most:
+        here = (2 * before + size) * count // (2 * total)  # where the middle of the part falls
+        if groups and here == place and held + size <= most:
             groups[-1].append(task)
             held += size
         else:
             groups.append([task])
-            held = size
-    batches = [Batch(tuple(one), sum(task.part.n_selected or 0 for task in one)) for one in groups]
-    return sorted(batches, key=lambda batch: -batch.n_events)
+            held, place = size, here
+        before += size
+    return groups
 
 
 def _size(task: FillTask) -> int:
