@@ -96,6 +96,7 @@ SBI_FILES = (
             "closure": "list of means that are known: `name`, `theta`, `expected`, `mean`, ...",
             "reweighting": "observables at a point, and reweighted to it",
             "reliability": "probabilities that are stated, and how often they are right",
+            "uncalibrated": "the same of a calibrated ratio as it was before",
         },
         always=False,
     ),
@@ -537,10 +538,10 @@ def _table(keys: Mapping[str, str]) -> str:
 def _outcome() -> str:
     told = (
         "`--json FILE` (`-` is standard output) writes what the last lines of `hepflow run` say, "
-        "for programs. For `hepflow plan` it is the list of stages: `name`, `what`, `runs`, "
-        "`status`, `why`, `pieces`, `work`; for `hepflow why` what the command shows, by name; for "
-        "`hepflow cache` the list of what is kept, removed or damaged; for `hepflow init` the "
-        "`folder` and its `files`."
+        "for programs. For `hepflow plan` and `hepflow sbi plan` it is the list of stages: "
+        "`name`, `what`, `command` (that does it), `runs`, `status`, `why`, `pieces`, `work`; for "
+        "`hepflow why` what the command shows, by name; for `hepflow cache` the list of what is "
+        "kept, removed or damaged; for `hepflow init` the `folder` and its `files`."
     )
     return f"{told}\n\n{_table(OUTCOME)}"
 

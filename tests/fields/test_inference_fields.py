@@ -260,19 +260,21 @@ def test_a_method_may_have_its_own(name):
     "inference.evaluation.histogram.enabled", "inference.evaluation.histogram.observables",
     "inference.evaluation.histogram.bins", "inference.evaluation.information",
     "inference.evaluation.neyman.toys", "inference.evaluation.neyman.points",
-    "inference.evaluation.calibration", "inference.evaluation.coverage",
+    "inference.evaluation.calibration", "inference.evaluation.calibrate",
+    "inference.evaluation.coverage",
 )  # fmt: skip
 def test_evaluations():
     own = {"luminosity": 5, "truth": {"C_LL": 0.1}, "ranges": {"C_RR": [0, 1]}, "points": 7,
            "levels": [0.9], "rate": False, "events": 200, "information": False,
            "histogram": {"enabled": False, "observables": ["mass"], "bins": 4},
-           "neyman": {"toys": 10, "points": 5}, "calibration": False, "coverage": 30}  # fmt: skip
+           "neyman": {"toys": 10, "points": 5}, "calibration": False, "calibrate": True,
+           "coverage": 30}  # fmt: skip
     found = EvaluationSpec.of(Study(inference={"evaluation": own, "seed": 4}))
     assert dataclasses.asdict(found) == {
         "luminosity": 5, "data": "asimov", "observed": None, "truth": {"C_LL": 0.1},
         "ranges": {"C_RR": (0, 1)}, "points": 7, "levels": (0.9,), "rate": False, "events": 200,
         "histogram": False, "columns": ("mass",), "bins": 4, "information": False, "toys": 10,
-        "toy_points": 5, "calibration": False, "coverage": 30, "seed": 4,
+        "toy_points": 5, "calibration": False, "calibrate": True, "coverage": 30, "seed": 4,
     }  # fmt: skip
     assert EvaluationSpec.of(Study(general={"lumi": {"1": 2.0, "2": 3.0}})).luminosity == 5
 

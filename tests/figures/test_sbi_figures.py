@@ -5,7 +5,6 @@ import pytest
 
 from hepflow.errors import InputError
 from hepflow.plotting import PlottingSpec
-from hepflow.plotting.sbi_canvas import method_label
 from hepflow.plotting.sbi_drawing import SBI_DRAWING
 from hepflow.plotting.sbi_numbers import (
     CoverageNumbers,
@@ -18,7 +17,15 @@ from hepflow.plotting.sbi_numbers import (
 )
 from hepflow.plotting.sbi_regions import ellipse_numbers, region_numbers
 from hepflow.records.inference import LikelihoodScan
-from hepflow.records.sbi import Closure, Coverage, Information, Region, Reliability, Reweighting
+from hepflow.records.sbi import (
+    Closure,
+    Coverage,
+    Information,
+    Region,
+    Reliability,
+    Reweighting,
+    method_label,
+)
 from tests.figures.test_fit_figures import inside, texts_of
 
 LABELS = ("$C_{LL}$ [1/TeV$^2$]", "$C_{RR}$ [1/TeV$^2$]")
@@ -329,3 +336,33 @@ def test_the_title_of_losses_is_clear_of_the_numbers():
     assert labels
     assert all(title.x1 <= one.get_window_extent().x0 for one in labels)
     assert title.x0 >= 0
+
+
+def test_a_region_that_ends_in_its_scan_has_a_margin_and_another_has_none():
+    numbers = region_numbers({"alice": scan(widths=(0.4, 0.1))}, LABELS)
+    (left, right), (low, high) = numbers.limits
+    assert left < -1.0  # the scan ends there, the region at -0.93
+    assert right == 1.0  # where the region goes on
+    assert -0.8 < low < high < 0.8
+
+
+def test_ticks_of_a_panel_keep_off_its_ends():
+    from hepflow.plotting.sbi_canvas import canvas_of_two, few_ticks
+
+    for low, high in ((0.895, 1.105), (-0.2, 0.2), (0.0, 7.0)):
+        panel = canvas_of_two(PlottingSpec(), ())[2]
+        panel.set_ylim(low, high)
+        few_ticks(panel)
+        ticks = panel.get_yticks()
+        assert 2 <= len(ticks) <= 9
+        assert low + 0.05 * (high - low) < ticks[0] < ticks[-1] < high - 0.05 * (high - low)
+
+
+def test_a_calibrated_ratio_is_drawn_beside_what_it_was():
+    one = Reweighting("x", (0.1, 0.2), (0.0, 1.0, 2.0), (1.0, 2.0), (0.1, 0.1), (1.1, 2.0),
+                      (0.1, 0.1), 1.0, 1, 0.3)  # fmt: skip
+    numbers = reweighting_numbers(one, uncalibrated=replace(one, reweighted=(3.0, 4.0)))
+    assert [curve.name for curve in numbers.curves[1:]] == [
+        "Reference, reweighted, calibrated", "Reference, reweighted",
+    ]  # fmt: skip
+    assert numbers.curves[2].density.tolist() == [3.0, 4.0]

@@ -18,7 +18,8 @@ from tests.pipeline.test_tutorial import ROOT, blocks
 
 PAGE = ROOT / "docs" / "tutorial_inference.md"
 # What is asked for on the page, with fewer events and epochs.
-_SMALL = "--inference.events=1500 --inference.sampling.events=3000 --inference.training.epochs=2"
+_SMALL = "--inference.sampling.events=3000 --inference.training.epochs=2"
+_EVENTS = "--inference.events=1500"  # where events are made
 
 
 def configurations() -> dict[str, dict]:
@@ -62,7 +63,8 @@ def test_the_blocks_run(tmp_path):
     real = binaries / "hepflow"
     wrapper.write_text(
         f'#!/bin/sh\nif [ "$1" = sbi ]; then part=$2; shift 2; '
-        f'exec {real} sbi "$part" {_SMALL} "$@"; fi\nexec {real} "$@"\n'
+        f'case "$*" in *from_file*) events=;; *) events={_EVENTS};; esac; '
+        f'exec {real} sbi "$part" {_SMALL} $events "$@"; fi\nexec {real} "$@"\n'
     )
     wrapper.chmod(0o755)
     place = tmp_path / "place"

@@ -10,6 +10,7 @@ from hepflow.errors import InputError
 from hepflow.inference.morphing import find_components, monomials, points_of, undetermined
 from hepflow.inference.records import Benchmark, Floats, Ints, Parameter
 
+CHOSEN = "morphing_basis_vector_"  # begin of the names of chosen benchmarks, as in MadMiner
 _DIGITS = 4  # of chosen values, in units of the range: cards hold them as they are
 
 
@@ -73,7 +74,7 @@ def complete(
         if not search.exchange(points, len(fixed), candidates, rng):
             break
     chosen = [
-        Benchmark(f"morphing_basis_vector_{index}", tuple(float(f"{v:.6g}") for v in points[index]))
+        Benchmark(f"{CHOSEN}{index}", tuple(float(f"{v:.6g}") for v in points[index]))
         for index in range(len(fixed), len(points))
     ]
     return (*given, *chosen)

@@ -13,15 +13,16 @@ from hepflow.plotting.sbi_canvas import (
     canvas,
     canvas_of_two,
     columns_for,
+    few_ticks,
     heading,
     look,
-    method_label,
     room_above,
 )
 from hepflow.plotting.sbi_numbers import LossNumbers, RatioNumbers, SampleCurve, SampleNumbers
 from hepflow.plotting.spec import PlottingSpec
 from hepflow.plotting.style import SMALL, TINY, house_style, number, plain_exponent
 from hepflow.records.prediction import Floats
+from hepflow.records.sbi import method_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -130,7 +131,7 @@ def _ratios(panel: Axes, numbers: SampleNumbers) -> None:
     else:
         reach = max(1.15 * max(high - 1.0, 1.0 - low), 0.08)
         panel.set_ylim(max(1.0 - reach, 0.0), 1.0 + reach)
-        panel.locator_params(axis="y", nbins=4)
+        few_ticks(panel)
     panel.set_xlim(numbers.edges[0], numbers.edges[-1])
     panel.set_xlabel(numbers.label)
     panel.set_ylabel("Ratio", size=SMALL)
@@ -277,4 +278,4 @@ def _differences(panel: Axes, numbers: RatioNumbers, low: float, high: float) ->
     panel.set_ylabel("Est. $-$ known", size=TINY)
     hidden = " (with hidden variables)" if numbers.against == "joint" else ""
     panel.set_xlabel(f"{_known(numbers)} {numbers.quantity}{hidden}")
-    panel.locator_params(axis="y", nbins=4)
+    few_ticks(panel)

@@ -13,9 +13,9 @@ from hepflow.plotting.sbi_canvas import (
     canvas,
     canvas_of_two,
     columns_for,
+    few_ticks,
     heading,
     look,
-    method_label,
     room_above,
 )
 from hepflow.plotting.sbi_numbers import (
@@ -26,11 +26,13 @@ from hepflow.plotting.sbi_numbers import (
 )
 from hepflow.plotting.spec import PlottingSpec
 from hepflow.plotting.style import REMARK_COLOUR, SMALL, TINY, house_style, number
+from hepflow.records.sbi import method_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+ASIDE = 0.07  # between points of neighbouring levels, whose error bars may overlap
 BAND = "#d9d9d9"
 
 
@@ -77,7 +79,7 @@ def draw_reliability(
         ]
         reach = 1.2 * max(*away, 1e-3)
         panel.set_ylim(-reach, reach)
-        panel.locator_params(axis="y", nbins=4)
+        few_ticks(panel)
     return figure
 
 
@@ -153,6 +155,7 @@ def draw_coverage(
         figure, axes = canvas(spec, remarks, minor="y")
         for one in numbers.checks:
             row = methods.index(one.method) + (-0.15 if one.calculator == "asymptotic" else 0.15)
+            row += ASIDE * (levels.index(one.confidence_level) - 0.5 * (len(levels) - 1))
             axes.errorbar(row, one.fraction, one.uncertainty, ms=8, lw=2.0, **_kind(one.calculator))
         for level in levels:
             _level(axes, level, [one.toys for one in numbers.checks], len(methods))

@@ -15,12 +15,12 @@ from hepflow.plotting.sbi_canvas import (
     columns_for,
     heading,
     look,
-    method_label,
     room_above,
 )
 from hepflow.plotting.sbi_regions import EllipseNumbers, RegionCurve, RegionNumbers
 from hepflow.plotting.spec import PlottingSpec
 from hepflow.plotting.style import PULL_COLOURS, house_style, number
+from hepflow.records.sbi import method_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 DATA = {"observed": "observed", "asimov": "expected (Asimov)"}
 MARK: dict[str, Any] = {"marker": "*", "ms": 14.0, "mfc": "white", "mec": "black", "ls": "none"}
+TICKS = 6  # intervals between those of the horizontal axis: labels have several digits
+# Of what the others should lie on
+UNDER: dict[str, Any] = {"linewidths": 6.0, "alpha": 0.35, "zorder": 1.5}
 WIDEST = 2.5  # times the narrowest ellipse, in each parameter: what is larger leaves the axes
 LOCAL = (
     "from the curvature at the expansion point: regions differ where squares of coefficients count"
@@ -63,6 +66,7 @@ def draw_regions(
         free = heading(axes, spec, handles, columns=columns_for(len(handles)), title=title)
         (left, right), (low, high) = numbers.limits
         axes.set_xlim(left, right)
+        axes.locator_params(axis="x", nbins=TICKS)
         room_above(axes, free, low, high)
         axes.set_xlabel(numbers.labels[0])
         axes.set_ylabel(numbers.labels[1])
@@ -92,6 +96,7 @@ def _filled(axes: Axes, curve: RegionCurve) -> None:
 def _curve(axes: Axes, curve: RegionCurve, colour: str, index: int) -> None:
     for rank, (_, kind, depth) in enumerate(_sorted(curve)):
         look_of = _line(rank, kind)
+        thin: dict[str, Any] = {"linewidths": look_of["lw"]}
         if (depth <= 0).any():
             axes.contour(
                 curve.x,
@@ -99,8 +104,8 @@ def _curve(axes: Axes, curve: RegionCurve, colour: str, index: int) -> None:
                 depth,
                 levels=[0.0],
                 colors=[COLOURS[4] if kind == "neyman" and colour == "black" else colour],
-                linewidths=look_of["lw"],
                 linestyles=[look_of["ls"]],
+                **(UNDER if curve.name == "exact" and colour != "black" else thin),
             )
     axes.plot(
         *curve.bestfit, MARKERS[index % len(MARKERS)], ms=7.5, color=colour, zorder=5, clip_on=False
@@ -127,7 +132,8 @@ def _handles(numbers: RegionNumbers, *, single: bool) -> list[Any]:
             Line2D(
                 [],
                 [],
-                lw=2.2,
+                lw=UNDER["linewidths"] if c.name == "exact" else 2.2,
+                alpha=UNDER["alpha"] if c.name == "exact" else None,
                 marker=MARKERS[i % len(MARKERS)],
                 label=method_label(c.name),
                 **look(i),

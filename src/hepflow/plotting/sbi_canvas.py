@@ -24,23 +24,8 @@ DASHES: tuple[Any, ...] = (
 )  # fmt: skip
 LEFT, RIGHT = 0.15, 0.96  # of the axes, in fractions of the width
 BOTTOM, HIGH, ABOVE, PANEL, GAP = 0.8, 4.75, 0.45, 1.35, 0.1  # [inch]
+NEAR = 0.07  # of an axis: ticks of a panel so near to its end have their label in another's
 LABEL_ROOM = 0.82  # height of an experiment's label within the axes [inch]
-METHODS = {  # names as in the literature
-    "sally": "SALLY", "sallino": "SALLINO", "alice": "ALICE", "alices": "ALICES", "carl": "CARL",
-    "rolr": "ROLR", "rascal": "RASCAL", "cascal": "CASCAL", "nde": "NDE", "scandal": "SCANDAL",
-    "exact": "Exact", "histogram": "Histogram", "rate": "Rate only",
-}  # fmt: skip
-
-
-def method_label(name: str) -> str:
-    """Name of a method for people.
-
-    Examples
-    --------
-    >>> method_label("alices"), method_label("my_method")
-    ('ALICES', 'my method')
-    """
-    return METHODS.get(name, name if "$" in name else name.replace("_", " "))
 
 
 def look(index: int) -> dict[str, Any]:
@@ -119,6 +104,18 @@ def heading(
 def room_above(axes: Axes, free: float, low: float, high: float) -> None:
     """Set the limits so that content between `low` and `high` stays in the free fraction."""
     axes.set_ylim(low, low + (high - low) / max(free, 0.2))
+
+
+def few_ticks(panel: Axes) -> None:
+    """Few vertical ticks, but two or more, and none at an end, where neighbours have theirs."""
+    low, high = panel.get_ylim()
+    room = NEAR * (high - low)
+    for count in (4, 6, 8):
+        panel.locator_params(axis="y", nbins=count)
+        kept = [one for one in panel.get_yticks() if low + room <= one <= high - room]
+        if len(kept) > 1:
+            break
+    panel.set_yticks(kept)
 
 
 def columns_for(entries: int) -> int:

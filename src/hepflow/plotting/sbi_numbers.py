@@ -75,7 +75,9 @@ def sample_numbers(
     return SampleNumbers(label, np.asarray(edges, dtype=np.float64), tuple(curves))
 
 
-def reweighting_numbers(check: Reweighting, label: str = "") -> SampleNumbers:
+def reweighting_numbers(
+    check: Reweighting, label: str = "", *, uncalibrated: Reweighting | None = None
+) -> SampleNumbers:
     """Numbers of a reweighting check, drawn like samples.
 
     Parameters
@@ -84,20 +86,27 @@ def reweighting_numbers(check: Reweighting, label: str = "") -> SampleNumbers:
         Of one observable.
     label : str
         Title of the axis; default the observable's name.
+    uncalibrated : Reweighting, optional
+        The same with the ratio as it was before it was calibrated.
     """
     point = ", ".join(f"{one:g}" for one in check.theta)
     target = SampleCurve(
         rf"$\theta$ = ({point})", np.array(check.target), np.array(check.target_uncertainty)
     )
-    estimate = SampleCurve(
-        "Reference, reweighted",
-        np.array(check.reweighted),
-        np.array(check.reweighted_uncertainty),
-    )
+    estimates = [_estimate(check, "Reference, reweighted")]
+    if uncalibrated is not None:
+        estimates = [
+            _estimate(check, "Reference, reweighted, calibrated"),
+            _estimate(uncalibrated, "Reference, reweighted"),
+        ]
     chi2, freedom = check.chi2, check.degrees_of_freedom
     note = rf"$\chi^2$ / ndf = {chi2:.1f} / {freedom}, p = {check.p_value:.2g}"
     edges = np.array(check.edges)
-    return SampleNumbers(label or check.observable, edges, (target, estimate), note)
+    return SampleNumbers(label or check.observable, edges, (target, *estimates), note)
+
+
+def _estimate(check: Reweighting, name: str) -> SampleCurve:
+    return SampleCurve(name, np.array(check.reweighted), np.array(check.reweighted_uncertainty))
 
 
 @dataclass(frozen=True)

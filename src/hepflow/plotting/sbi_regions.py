@@ -97,22 +97,25 @@ def _toy_depth(scan: LikelihoodScan, region: Region) -> Floats:
 def _limits(
     curves: Sequence[RegionCurve], marks: Sequence[tuple[str, tuple[float, float]]]
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Limits of the axes: the largest regions with a margin, within the scans."""
+    """Limits of the axes: the largest regions with a margin; a region that goes on has none."""
     low, high = np.full(2, np.inf), np.full(2, -np.inf)
+    bottom, top = np.full(2, np.inf), np.full(2, -np.inf)  # of regions that leave their scan
     for curve in curves:
         for _, _, depth in curve.depths:
-            inside = np.argwhere(depth <= 0)
-            if len(inside):
-                rows, columns = inside.T
-                found = np.array([curve.x[columns], curve.y[rows]])
-                low, high = np.minimum(low, found.min(axis=1)), np.maximum(high, found.max(axis=1))
+            rows, columns = np.nonzero(depth <= 0)
+            for axis, (scan, index) in enumerate(((curve.x, columns), (curve.y, rows))):
+                if len(index):
+                    first, last = int(index.min()), int(index.max())
+                    low[axis] = min(low[axis], scan[first])
+                    high[axis] = max(high[axis], scan[last])
+                    bottom[axis] = min(bottom[axis], scan[0]) if not first else bottom[axis]
+                    top[axis] = max(top[axis], scan[-1]) if last + 1 == len(scan) else top[axis]
         low, high = np.minimum(low, curve.bestfit), np.maximum(high, curve.bestfit)
     for _, place in marks:
         low, high = np.minimum(low, place), np.maximum(high, place)
     margin = 0.12 * np.maximum(high - low, 1e-12)
-    ends = np.array([[curve.x[0], curve.y[0]] for curve in curves]).min(axis=0)
-    tops = np.array([[curve.x[-1], curve.y[-1]] for curve in curves]).max(axis=0)
-    low, high = np.maximum(low - margin, ends), np.minimum(high + margin, tops)
+    low = np.where(bottom <= low, low, low - margin)
+    high = np.where(top >= high, high, high + margin)
     return (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
 
 

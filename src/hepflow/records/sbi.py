@@ -25,6 +25,23 @@ INFORMATION_KINDS: dict[str, str] = {
     ),
 }
 
+METHODS = {  # names as in the literature
+    "sally": "SALLY", "sallino": "SALLINO", "alice": "ALICE", "alices": "ALICES", "carl": "CARL",
+    "rolr": "ROLR", "rascal": "RASCAL", "cascal": "CASCAL", "nde": "NDE", "scandal": "SCANDAL",
+    "exact": "Exact", "histogram": "Histogram", "rate": "Rate only",
+}  # fmt: skip
+
+
+def method_label(name: str) -> str:
+    """Name of a method for people.
+
+    Examples
+    --------
+    >>> method_label("alices"), method_label("my_method")
+    ('ALICES', 'my method')
+    """
+    return METHODS.get(name, name if "$" in name else name.replace("_", " "))
+
 
 @dataclass(frozen=True, slots=True)
 class Region:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hepflow.records.sbi import method_label
 from hepflow.report.content import Figure
 from hepflow.report.numbers import identifier, plain
 from hepflow.stamps import read_stamp
@@ -72,12 +73,13 @@ _FIT_FIGURES: Final = (
 # Begin of the name of a figure about simulation-based inference -> title, what it shows
 _SBI_FIGURES: Final = (
     ("samples_", "Samples: {}", "Distribution of {} at several parameter points"),
-    ("losses", "Losses {}", "Losses of training and validation by epoch"),
-    ("ratio_", "Ratios: {}", "Estimated against true likelihood ratios of {}"),
+    ("losses_", "Losses: {}", "Losses of training and validation of {} by epoch"),
+    ("ratio_", "Estimates: {}", "Estimated against known values of {}"),
     ("contours_", "Regions: {}", "Confidence regions of the parameters by {}"),
     ("contours", "Regions of all methods", "Confidence regions of the parameters by all methods"),
     ("information", "Fisher information {}", "Ellipses of the Fisher information"),
-    ("closure", "Closure {}", "Means of estimated ratios, which are known"),
+    ("closure_scores", "Closure of scores", "Means of estimated scores, which are known"),
+    ("closure", "Closure of ratios", "Means of estimated ratios, which are known"),
     ("reliability_", "Reliability: {}", "Probabilities that {} states, and how often it is right"),
     ("reweighting_", "Reweighting: {}", "Distribution reweighted with the estimated ratio of {}"),
     ("coverage", "Coverage {}", "How often regions of toys contain their truth"),
@@ -208,8 +210,10 @@ def _sbi_words(name: str) -> tuple[str, str]:
     """Title and alternative text of a figure about simulation-based inference."""
     for start, title, alt in _SBI_FIGURES:
         if name.startswith(start):
-            rest = name.removeprefix(start).strip("_").replace("_", " ")
-            return title.format(rest).strip(), alt.format(rest)
+            rest = name.removeprefix(start).strip("_")
+            words = " ".join(map(method_label, rest.split("_"))) if start != "samples_" else rest
+            words = words.replace("_", " ")
+            return title.format(words).strip(), alt.format(words)
     return name, f"Figure {name} of the inference"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from hepflow.records.sbi import method_label
 from hepflow.report.content import (
     Block,
     Cell,
@@ -17,11 +18,25 @@ from hepflow.report.content import (
     Section,
     Table,
 )
-from hepflow.report.numbers import count, number, numeric, with_uncertainty
+from hepflow.report.numbers import PLUS_MINUS, count, number, numeric, with_uncertainty
 from hepflow.report.sbi_checks import checks_section, information_section
-from hepflow.report.sbi_parts import FOLDER, MADE_BY, gallery, level, read
+from hepflow.report.sbi_parts import (
+    CALCULATORS,
+    FOLDER,
+    MADE_BY,
+    gallery,
+    interval,
+    level,
+    read,
+    unit_text,
+    units_of,
+    with_unit,
+)
 from hepflow.report.stored import StoredRun
 from hepflow.storage import read_json
+
+DATA: Final = {"asimov": "expected (Asimov)", "observed": "observed"}
+NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 
 
 def sections(stored: StoredRun) -> Iterator[Section | None]:
@@ -41,21 +56,22 @@ def headlines(stored: StoredRun) -> Iterator[Headline]:
     for name, one in read(stored.folder / FOLDER / "limits.json").items():
         fit = one["limits"]["fit"]
         words = [
-            f"{label} {with_uncertainty(value, width)}"
-            for label, value, width in zip(
-                fit["labels"], fit["bestfit"], fit["uncertainty"], strict=True
-            )
+            with_uncertainty(value, width).replace(f"{PLUS_MINUS} ", f"{PLUS_MINUS}{NO_BREAK}")
+            for value, width in zip(fit["bestfit"], fit["uncertainty"], strict=True)
         ]
-        yield Headline(name, ", ".join(words), one["limits"]["model"]["data"])
+        units = {units_of(stored).get(label, "") for label in fit["labels"]} - {""}
+        unit = f" in {unit_text(units.pop())}" if len(units) == 1 else ""
+        data = one["limits"]["model"]["data"]
+        label = f"{method_label(name)}: {', '.join(fit['labels'])}"
+        yield Headline(label, ", ".join(words), f"best fit{unit}, {DATA.get(data, data)}")
 
 
 def _events(stored: StoredRun, summary: Mapping[str, Any]) -> Section | None:
     if not summary:
         return None
-    names = [one["name"] for one in summary["parameters"]]
     columns = (
         Column("benchmark"),
-        *(Column(name, numeric=True) for name in names),
+        *(Column(with_unit(x["name"], x["unit"]), numeric=True) for x in summary["parameters"]),
         *(Column(title, numeric=True) for title in _OF_BENCHMARKS),
     )
     rows = tuple(
@@ -71,11 +87,7 @@ def _events(stored: StoredRun, summary: Mapping[str, Any]) -> Section | None:
     facts = [
         ("Events", f"{summary['events']:,} of {summary['events_generated']:,} pass the cuts"),
         ("Observables", ", ".join(summary["observables"])),
-        *(
-            (name.replace("_", " ").capitalize(), str(value))
-            for name, value in summary["provenance"].items()
-            if isinstance(value, (str, int, float))
-        ),
+        *_provenance(summary["provenance"]),
     ]
     blocks: list[Block] = [
         Facts(tuple(facts)),
@@ -89,25 +101,44 @@ def _events(stored: StoredRun, summary: Mapping[str, Any]) -> Section | None:
     return Section("sbi-events", "Simulated events for inference", tuple(blocks))
 
 
+def _provenance(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where the events are from, in words."""
+    for name, value in found.items():
+        title = _TITLES.get(name, name.replace("_", " ").capitalize())
+        if isinstance(value, (str, int, float)) and name != "events_generated":  # said already
+            yield title, str(value)
+        elif name == "settings" and isinstance(value, Mapping):
+            plain = [
+                f"{key} {number(one) if isinstance(one, (int, float)) else one}"
+                for key, one in value.items()
+                if isinstance(one, (str, int, float)) and not isinstance(one, bool)
+            ]
+            yield title, ", ".join(plain).replace("_", " ")
+
+
+_TITLES: Final = {"pdf": "PDF", "settings": "Settings of the process"}
 _OF_BENCHMARKS: Final = ("events generated", "cross-section [pb]", "effective events")
 
 
 def _trainings(stored: StoredRun) -> Section | None:
     known = read(stored.folder / FOLDER / "limits.json")  # others are of an earlier configuration
     found = sorted((stored.folder / "models").glob("*/member_*/history.json"))
-    histories = [path for path in found if path.parents[1].name in known]
+    histories = [path for name in known for path in found if path.parents[1].name == name]
     if not histories:
         return None
     rows = tuple(_training(path) for path in histories)
     columns = (
         Column("method"),
         Column("member"),
-        *(Column(t, numeric=True) for t in ("epochs", "best epoch", "training", "validation")),
+        *(Column(title, numeric=True) for title in _OF_TRAININGS),
     )
-    note = "Losses at the best epoch, whose weights were kept."
+    note = "Losses at the best epoch, whose weights were kept. Each method has a loss of its own."
     table = Table("sbi-trainings", "Networks", columns, rows, note=note)
     blocks = (table, *gallery(stored, "losses"))
     return Section("sbi-trainings", "Trained networks", blocks)
+
+
+_OF_TRAININGS: Final = ("epochs", "best epoch", "training loss", "validation loss")
 
 
 def _training(path: Path) -> tuple[Cell, ...]:
@@ -115,7 +146,7 @@ def _training(path: Path) -> tuple[Cell, ...]:
     best = history["best_epoch"]
     row = max(best - 1, 0)
     return (
-        Cell(path.parents[1].name),
+        Cell(method_label(path.parents[1].name)),
         Cell(path.parent.name.removeprefix("member_")),
         count(len(history["training"])),
         count(best),
@@ -135,26 +166,38 @@ def _limits(stored: StoredRun, methods: Mapping[str, Any]) -> Section | None:
             Notice("note", "The data are Asimov data, the expectation: nothing is observed.")
         )
     blocks += [
-        Notice("warning", f"{name}: {note}")
+        Notice("warning", f"{method_label(name)}: {note}")
         for name, one in found.items()
         for note in one["fit"]["notes"]
     ]
     blocks += gallery(stored, "contours")
-    blocks += [_fits(found), _intervals(found), _regions(found)]
+    units = units_of(stored)
+    blocks += [_fits(found, units), _intervals(found, units), _regions(found)]
+    expected = data["data"] == "asimov"
     facts = [
-        ("Data", str(data["data"])),
-        ("Events", number(data["events"])),
+        ("Data", DATA.get(data["data"], str(data["data"]))),
+        ("Expected events" if expected else "Events", number(data["events"])),
         ("Luminosity [1/pb]", number(data["luminosity"])),
-        ("Number of events counts", "yes" if data["rate"] else "no"),
+        ("Likelihood", "shape and number of events" if data["rate"] else "shape of events alone"),
+        *_calibration(found),
     ]
     return Section("sbi-limits", "Inferred parameters", (Facts(tuple(facts)), *blocks))
 
 
-def _fits(found: Mapping[str, Any]) -> Table:
+def _calibration(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Which ratios are calibrated, and with what."""
+    mine = {name: one["model"].get("calibration") for name, one in found.items()}
+    names = [method_label(name) for name, one in mine.items() if one]
+    if names:
+        events = next(one["events"] for one in mine.values() if one)
+        yield "Calibrated ratios", f"{', '.join(names)}, with {events:,} validation events"
+
+
+def _fits(found: Mapping[str, Any], units: Mapping[str, str]) -> Table:
     names = next(iter(found.values()))["fit"]["labels"]
     rows = tuple(
         (
-            Cell(method),
+            Cell(method_label(method)),
             *(
                 Cell(with_uncertainty(value, width), value)
                 for value, width in zip(
@@ -164,61 +207,63 @@ def _fits(found: Mapping[str, Any]) -> Table:
         )
         for method, one in found.items()
     )
-    columns = (Column("method"), *(Column(name, numeric=True) for name in names))
-    return Table("sbi-fits", "Best fits", columns, rows)
+    titles = [with_unit(name, units.get(name, "")) for name in names]
+    columns = (Column("method"), *(Column(title, numeric=True) for title in titles))
+    note = (
+        "Uncertainties are those of the curvature at the maximum of the likelihood; where this is "
+        "no parabola, the intervals below say more."
+    )
+    return Table("sbi-fits", "Best fits", columns, rows, note=note)
 
 
-def _intervals(found: Mapping[str, Any]) -> Table:
+def _intervals(found: Mapping[str, Any], units: Mapping[str, str]) -> Table:
+    """A row for each parameter of a method, a column for each level."""
+    lines: dict[tuple[str, str], dict[float, Cell]] = {}
+    for method, one in found.items():
+        for own in one["fit"]["intervals"]:
+            line = lines.setdefault((method, own["parameter"]), {})
+            line[own["confidence_level"]] = interval(own["low"], own["high"])
+    levels = sorted({value for line in lines.values() for value in line})
     rows = tuple(
         (
-            Cell(method),
-            Cell(interval["parameter"]),
-            level(interval["confidence_level"]),
-            _end(interval["low"], -math.inf),
-            _end(interval["high"], math.inf),
+            Cell(method_label(method)),
+            Cell(with_unit(name, units.get(name, ""))),
+            *(line.get(value, Cell("-", -math.inf)) for value in levels),
         )
-        for method, one in found.items()
-        for interval in one["fit"]["intervals"]
+        for (method, name), line in lines.items()
     )
     columns = (
         Column("method", choice=True),
         Column("parameter", choice=True),
-        *(Column(title, numeric=True) for title in ("level", "from", "to")),
+        *(Column(level(value).text, numeric=True) for value in levels),
     )
-    caption = "Intervals of one parameter, the others profiled"
+    caption = "Confidence intervals of one parameter, the others profiled"
     return Table("sbi-intervals", caption, columns, rows)
 
 
 def _regions(found: Mapping[str, Any]) -> Table:
     rows = tuple(
         (
-            Cell(method),
-            level(region["confidence_level"]),
-            Cell(region["calculator"]),
-            numeric(region["area"]),
-            *(
-                Cell(f"{_text(low)} to {_text(high)}", -math.inf if low is None else low)
-                for low, high in region["ends"]
-            ),
+            Cell(method_label(method)),
+            level(one["confidence_level"]),
+            Cell(CALCULATORS.get(one["calculator"], one["calculator"])),
+            *(interval(low, high) for low, high in one["ends"]),
+            numeric(one["area"], 3),
         )
-        for method, one in found.items()
-        for region in one["regions"]
+        for method, mine in found.items()
+        for one in mine["regions"]
     )
-    names = next(iter(found.values()))["fit"]["labels"]
+    first = next(iter(found.values()))["regions"][0]
+    names, units = first["parameters"], first["units"]
+    size = {1: "length", 2: "area"}.get(len(names), "volume")
+    product = " \N{MULTIPLICATION SIGN} ".join(filter(None, units))
     columns = (
         Column("method", choice=True),
         Column("level", numeric=True),
         Column("calculator", choice=True),
-        Column("area", numeric=True),
-        *(Column(name, numeric=True) for name in names),
+        *(Column(with_unit(*one), numeric=True) for one in zip(names, units, strict=True)),
+        Column(with_unit(size, product), numeric=True),
     )
     caption = "Confidence regions in all parameters at once"
-    return Table("sbi-regions", caption, columns, rows)
-
-
-def _end(value: float | None, order: float) -> Cell:
-    return Cell("beyond the range", order) if value is None else numeric(value)
-
-
-def _text(value: float | None) -> str:
-    return "beyond" if value is None else number(value)
+    note = "Ends of each parameter in the region, which is not the box that they span."
+    return Table("sbi-regions", caption, columns, rows, note=note if len(names) > 1 else "")

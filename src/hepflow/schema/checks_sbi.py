@@ -202,6 +202,11 @@ def evaluation_sensible(tree: Tree) -> Problems:
     if known_parameters is not None and len(known_parameters) > _PLANE and not own.get("points"):
         message = f"missing. It is needed for {len(known_parameters)} parameters."
         yield Problem(f"{where}.points", message, "Grids are refined for one or two only.")
+    methods = [one.get("method") for _, one in entries(tree, "inference", "methods")]
+    if own.get("calibrate") is True and methods and not (_RATIOS | _DENSITIES) & set(methods):
+        message = "has no effect without a method that estimates a ratio."
+        hint = f"Remove it, or add one of {', '.join(sorted(_RATIOS | _DENSITIES))}."
+        yield Problem(f"{where}.calibrate", message, hint)
     levels = own.get("levels")
     if isinstance(levels, (list, tuple)) and len(set(map(str, levels))) < len(levels):
         yield Problem(f"{where}.levels", "the same level twice.", "Remove one of them.")
@@ -213,16 +218,7 @@ def evaluation_sensible(tree: Tree) -> Problems:
 
 
 def nuisances_sensible(tree: Tree) -> Problems:
-    """A nuisance parameter has weights, or a size; toys have none."""
-    own = _part(tree, "evaluation")
-    if entries(tree, "inference", "nuisances"):
-        for path, number in (
-            ("neyman.toys", section(own, "neyman").get("toys", 0)),
-            ("coverage", own.get("coverage", 0)),
-        ):
-            if number:
-                message = "toys do not vary nuisance parameters."
-                yield Problem(f"inference.evaluation.{path}", message, "Set it to 0.")
+    """A nuisance parameter has weights, or a size."""
     for i, one in entries(tree, "inference", "nuisances"):
         where = f"inference.nuisances[{i}]"
         if one.get("kind") == "normalisation":

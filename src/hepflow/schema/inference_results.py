@@ -68,7 +68,12 @@ class Evaluation(Section):
     histogram: Histogram = Field(default_factory=Histogram, description="For comparison")
     information: Flag = Field(True, description="Fisher information")
     neyman: Neyman = Field(default_factory=Neyman, description="Toys at each point")
-    calibration: Flag = Field(True, description="Whether estimated ratios mean what they say")
+    calibration: Flag = Field(True, description="Check whether estimated ratios mean what they say")
+    calibrate: Flag = Field(
+        False,
+        description="Correct estimated ratios with the validation events, before anything is made "
+        "of them",
+    )
     coverage: Whole = Field(
         0, ge=0, le=100_000, description="Toys with which the coverage of regions is measured"
     )

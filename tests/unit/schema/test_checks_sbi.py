@@ -85,6 +85,8 @@ def problems(**inference):
         ({"evaluation": {"observed": "a.csv"}}, "evaluation.observed", "no effect"),
         ({"evaluation": {"neyman": {"points": 5}}}, "evaluation.neyman.points", "without toys"),
         ({"evaluation": {"levels": [0.5, 0.5]}}, "evaluation.levels", "twice"),
+        ({"methods": [{"method": "sally"}, {"method": "sallino"}],
+          "evaluation": {"calibrate": True}}, "evaluation.calibrate", "estimates a ratio"),
         ({"evaluation": {"histogram": {"observables": ["mas"]}}},
          "evaluation.histogram.observables[0]", "Did you mean 'mass'"),
         ({"parameters": [{**P, "name": n} for n in "abc"], "process": MG, "observables": [X]},
@@ -101,8 +103,6 @@ def problems(**inference):
           "process": {"source": "skim", "skim": {"weights": {"b": ("event", "b")}}}},
          "nuisances[0].up", "none of process.skim.weights"),
         ({"nuisances": [{"name": "n", "kind": "normalisation"}]}, "nuisances[0].size", "missing"),
-        ({"nuisances": [{"name": "n", "kind": "normalisation", "size": 0.1}],
-          "evaluation": {"coverage": 9}}, "evaluation.coverage", "do not vary"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told(inference, path, told):

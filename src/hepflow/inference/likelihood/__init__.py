@@ -30,11 +30,19 @@ from hepflow.inference.likelihood.histogram_fit import (
     score_shape,
 )
 from hepflow.inference.likelihood.model import Likelihood, Rate, Unbinned, rate_of
-from hepflow.inference.likelihood.neyman import critical_values, on_scan
+from hepflow.inference.likelihood.neyman import critical_values, events_at, on_scan
+from hepflow.inference.likelihood.profiling import best_nuisances
+from hepflow.inference.likelihood.recalibration import Recalibrated
 from hepflow.inference.likelihood.regions import LEVELS, p_value, region, rise
 from hepflow.inference.likelihood.results import Limits, limits
 from hepflow.inference.likelihood.simulation import Measurement, Simulation, asimov, observed
-from hepflow.inference.likelihood.toys import Toys, fresh, resampled, statistics
+from hepflow.inference.likelihood.toys import (
+    Toys,
+    fresh,
+    resampled,
+    statistics,
+    with_auxiliary,
+)
 
 __all__ = [
     "LEVELS",
@@ -46,6 +54,7 @@ __all__ = [
     "Limits",
     "Measurement",
     "Rate",
+    "Recalibrated",
     "Sallino",
     "Simulation",
     "Surface",
@@ -53,11 +62,13 @@ __all__ = [
     "Unbinned",
     "adaptive",
     "asimov",
+    "best_nuisances",
     "calibration",
     "constrained",
     "coverage",
     "cramer_rao",
     "critical_values",
+    "events_at",
     "fresh",
     "full_information",
     "histogram_information",
@@ -82,5 +93,6 @@ __all__ = [
     "score_shape",
     "shape_information",
     "statistics",
+    "with_auxiliary",
     "zoomed",
 ]

@@ -61,15 +61,19 @@ def adaptive(
     """
     _check_count(parameters)
     rises = [rise(level, len(parameters)) for level in levels]
+    # The interval of one parameter, the other profiled, is the extent of a smaller region.
+    inner = [rise(level, 1) for level in levels] if len(parameters) > 1 else []
     surface = zoomed(function, parameters, levels)
     evaluated, before = surface.evaluated, None
     centres = surface.centres  # fixed: where the likelihood is flat, the best fit moves
     known = np.ones(surface.grid.shape, dtype=bool)
     while True:
         sizes = [[np.sqrt(region(surface, level).area)] for level in levels]
-        here = np.concatenate([distances(surface, rises, centres), sizes], axis=1)
+        reaches = distances(surface, rises, centres)
+        ends = _extents(surface, inner, centres[0])
+        here = np.concatenate([reaches.ravel(), np.ravel(sizes), ends])
         if before is not None and _moved(before, here) <= tolerance:
-            wider = _wider(surface, max(rises), parameters)
+            wider = _wider(surface, max(levels), parameters)
             if wider is None:
                 return replace(surface, evaluated=evaluated)
             surface, before = on_grid(function, wider, surface.centres), None
@@ -79,19 +83,21 @@ def adaptive(
         if 2 * surface.grid.shape[0] - 1 > finest:
             return replace(surface, evaluated=evaluated, stable=False)
         before = here
-        surface, known, new = _refined(function, surface, known, rises)
+        surface, known, new = _refined(function, surface, known, rises, inner)
         evaluated += new
 
 
-def _wider(surface: Surface, highest: float, parameters: Sequence[Parameter]) -> Grid | None:
+def _wider(surface: Surface, level: float, parameters: Sequence[Parameter]) -> Grid | None:
     """Coarse grid that goes on where a region leaves the one of the surface within the ranges."""
+    largest = region(surface, level)
+    if not largest.area:
+        return None
     old, axes = surface.grid, []
     count = COARSE[len(parameters)]
-    for i, (axis, parameter) in enumerate(zip(old.axes, parameters, strict=True)):
-        faces = np.moveaxis(surface.delta, i, 0)
+    for axis, parameter, (first, last) in zip(old.axes, parameters, largest.ends, strict=True):
         room = 0.5 * (axis[-1] - axis[0])
-        low = max(axis[0] - room, parameter.low) if faces[0].min() <= highest else axis[0]
-        high = min(axis[-1] + room, parameter.high) if faces[-1].min() <= highest else axis[-1]
+        low = max(axis[0] - room, parameter.low) if first is None else axis[0]
+        high = min(axis[-1] + room, parameter.high) if last is None else axis[-1]
         axes.append(np.linspace(low, high, 2 * count - 1))
     grid = Grid(tuple(parameters), tuple(axes))
     return None if np.array_equal(grid.bounds, old.bounds) else grid
@@ -188,7 +194,11 @@ def _box(surface: Surface, highest: float, ranges: Floats) -> Floats:
 
 
 def _refined(
-    function: Function, surface: Surface, known: np.ndarray, rises: Sequence[float]
+    function: Function,
+    surface: Surface,
+    known: np.ndarray,
+    rises: Sequence[float],
+    inner: Sequence[float],
 ) -> tuple[Surface, np.ndarray, int]:
     """The surface on a grid of half the distances."""
     old = surface.grid
@@ -199,7 +209,8 @@ def _refined(
     have[every] = known
     wanted, before = _around(grid, surface.centres) & ~have, int(have.sum())
     for _ in range(FOLLOWED):  # a border that a spline has misplaced is followed to where it is
-        wanted |= _near(values - min(surface.minimum, float(values.min())), rises) & ~have
+        delta = values - min(surface.minimum, float(values.min()))
+        wanted |= (_near(delta, rises) | _near_ends(delta, inner)) & ~have
         if not wanted.any():
             break
         points = grid.points[wanted.ravel()]
@@ -227,6 +238,30 @@ def _near(delta: Floats, rises: Sequence[float]) -> np.ndarray:
     for one in rises:
         near |= (low <= one) & (high >= one)
     return np.asarray(near)
+
+
+def _near_ends(delta: Floats, rises: Sequence[float]) -> np.ndarray:
+    """Points whose neighbourhood contains an end of a region along one of the axes."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    low, high = minimum_filter(delta, 3), maximum_filter(delta, 3)
+    near = np.zeros(delta.shape, dtype=bool)
+    for one in rises:
+        border = (low <= one) & (high >= one)
+        for axis, count in enumerate(delta.shape):
+            others = tuple(i for i in range(delta.ndim) if i != axis)
+            reached = np.flatnonzero((delta <= one).any(axis=others))
+            if len(reached):
+                away = np.abs(np.arange(count)[:, None] - reached[[0, -1]]).min(axis=1)
+                near |= border & np.expand_dims(away <= 1, others)
+    return near
+
+
+def _extents(surface: Surface, rises: Sequence[float], centre: Floats) -> Floats:
+    """Distances of the ends of regions from a place; NaN where they are beyond the grid."""
+    levels = [1.0 - float(np.exp(-0.5 * one)) for one in rises]  # of two degrees of freedom
+    ends = np.array([region(surface, one).ends for one in levels], dtype=np.float64)
+    return np.abs(ends.reshape(-1, len(centre), 2) - centre[:, None]).ravel()
 
 
 def distances(surface: Surface, rises: Sequence[float], centres: Floats) -> Floats:

@@ -34,7 +34,8 @@ def coverage(  # noqa: PLR0913 -- what is tested, with which toys, and what is o
     toys : Toys
         Drawn at the truth; with a likelihood that was trained, from events that it has not seen.
     theta : array_like, shape (n_parameters,)
-        The truth.
+        The truth, with nuisance parameters after those of the theory; left out, they are at the
+        centres of their constraints.
     grid : Grid
         On which the maximum of a toy is looked for.
     critical : sequence of Critical
@@ -51,7 +52,7 @@ def coverage(  # noqa: PLR0913 -- what is tested, with which toys, and what is o
     tuple of Coverage
         Asymptotic ones first, then one for each of `critical`.
     """
-    truth = tuple(float(one) for one in np.ravel(theta))
+    truth = tuple(float(one) for one in np.ravel(theta)[: len(likelihood.apart()[0])])
     found = statistics(likelihood, toys, theta, grid)
     borders = [("asymptotic", level, rise(level, len(truth))) for level in levels]
     borders += [("neyman", one.confidence_level, one.value[_at(one, truth)]) for one in critical]

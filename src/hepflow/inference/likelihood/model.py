@@ -97,6 +97,18 @@ class Rate:
         FitError
             A cross-section is not positive.
         """
+        expected = self.expected(theta)
+        logs: Floats = number[:, None] * np.log(expected) - expected
+        return logs
+
+    def expected(self, theta: Floats) -> Floats:
+        """Mean number of events at points (m, p), shape (m,).
+
+        Raises
+        ------
+        FitError
+            A cross-section is not positive.
+        """
         expected = self.luminosity * np.asarray(self.cross_section(theta), dtype=np.float64)
         if not (expected > 0).all():
             worst = int(np.argmin(expected))
@@ -105,8 +117,7 @@ class Rate:
                 f"the expected number of events at ({point}) is {expected[worst]:g}. It must be "
                 "positive: narrow the grid, or look at the benchmarks of the morphing."
             )
-        logs: Floats = number[:, None] * np.log(expected) - expected
-        return logs
+        return expected
 
 
 @dataclass(frozen=True)
@@ -148,6 +159,16 @@ class Likelihood:
         return self.parameters[:n], self.parameters[n:]
 
     @property
+    def nominal(self) -> Floats:
+        """Centres of the constraints, in the order of the parameters, shape (q,)."""
+        return np.array([self.constraints[one.name][0] for one in self.apart()[1]])
+
+    @property
+    def widths(self) -> Floats:
+        """Standard deviations of the constraints, in the order of the parameters, shape (q,)."""
+        return np.array([self.constraints[one.name][1] for one in self.apart()[1]])
+
+    @property
     def bounds(self) -> Floats:
         """Lower and upper ends of the parameters' ranges, shape (2, n_parameters)."""
         return np.array([[one.low, one.high] for one in self.parameters]).T
@@ -167,18 +188,28 @@ class Likelihood:
         callable
             Of parameter points, shape (m, p), up to what does not depend on them, shape (k, m).
         """
-        shape = None if self.shape is None else self.shape.on(x, counts)
-        number = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+        events = self.events(x, counts)
 
         def twice_nll(theta: Floats) -> Floats:
             points = np.atleast_2d(np.asarray(theta, dtype=np.float64))
+            total = events(points)
+            for name, (centre, width) in self.constraints.items():
+                total += ((points[:, self.names.index(name)] - centre) / width) ** 2
+            return total
+
+        return twice_nll
+
+    def events(self, x: Floats, counts: Any) -> Function:
+        """-2 ln L of several sets of data without constraints; see `sets`."""
+        shape = None if self.shape is None else self.shape.on(x, counts)
+        number = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+
+        def twice_nll(points: Floats) -> Floats:
             total = np.zeros((len(number), len(points)))
             if shape is not None:
                 total -= 2.0 * shape(points)
             if self.rate is not None:
                 total -= 2.0 * self.rate.log_likelihood(number, points)
-            for name, (centre, width) in self.constraints.items():
-                total += ((points[:, self.names.index(name)] - centre) / width) ** 2
             return total
 
         return twice_nll

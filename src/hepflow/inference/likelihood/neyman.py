@@ -13,7 +13,7 @@ from hepflow.inference.likelihood.model import Likelihood
 from hepflow.inference.likelihood.regions import LEVELS
 from hepflow.inference.likelihood.simulation import Simulation
 from hepflow.inference.likelihood.splines import values_at
-from hepflow.inference.likelihood.toys import resampled, statistics
+from hepflow.inference.likelihood.toys import completed, resampled, statistics, with_auxiliary
 from hepflow.inference.records import Floats
 from hepflow.records.sbi import Critical
 
@@ -33,6 +33,11 @@ def critical_values(  # noqa: PLR0913 -- what is tested, where, on what, and how
 ) -> tuple[Critical, ...]:
     """Find the critical value of -2 ln(L/L_max) at each point, by toys of simulated events.
 
+    The test statistic is the ratio of profile likelihoods: nuisance parameters are at their best
+    values for each toy. Its distribution depends on the nuisance values that toys are made of,
+    which nobody knows; those that are best for the data at the tested point are usual (the
+    "profile construction", arXiv:physics/0511028).
+
     A region of the points whose statistic in data is below has its level whether or not the
     likelihood is a good one: a bad one makes it larger, not wrong.
 
@@ -44,7 +49,9 @@ def critical_values(  # noqa: PLR0913 -- what is tested, where, on what, and how
     simulation : Simulation
         Pool of events, not those of the training.
     points : array_like, shape (n_points, n_parameters)
-        Where; such as the points of a coarse grid.
+        Where; such as the points of a coarse grid. With nuisance parameters after those of the
+        theory, such as from `best_nuisances`; left out, toys are made at the centres of the
+        constraints.
     grid : Grid
         On which the maximum of a toy is looked for.
     expected : float, optional
@@ -75,19 +82,22 @@ def critical_values(  # noqa: PLR0913 -- what is tested, where, on what, and how
         )
     quantiles, effective = [], []
     streams = np.random.SeedSequence(seed).spawn(len(places))
-    for theta, stream in zip(places, streams, strict=True):
+    for place, stream in zip(places, streams, strict=True):
+        theta = completed(likelihood, place)
         mean = events_at(likelihood, theta, expected)
         fluctuate = likelihood.rate is not None
         rng = np.random.default_rng(stream)
         toys = resampled(simulation, theta, mean, n_toys, rng, fluctuate=fluctuate)
+        toys = with_auxiliary(toys, likelihood, theta, rng)
         found = np.sort(statistics(likelihood, toys, theta, grid))
         quantiles.append([quantile(found, level) for level in levels])
         effective.append(toys.effective)
     values = np.array(quantiles)  # points, levels, (value, low, high)
-    rows = tuple(tuple(float(one) for one in theta) for theta in places)
+    theory = likelihood.apart()[0]
+    rows = tuple(tuple(float(one) for one in theta[: len(theory)]) for theta in places)
     return tuple(
         Critical(
-            likelihood.names,
+            tuple(one.name for one in theory),
             rows,
             level,
             value=tuple(values[:, i, 0].tolist()),

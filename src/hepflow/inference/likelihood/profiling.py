@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hepflow.inference.likelihood.grids import Grid, Surface
-from hepflow.inference.likelihood.minima import minima
+from hepflow.inference.likelihood.minima import Minima, minima
 from hepflow.inference.likelihood.model import Function
 from hepflow.inference.likelihood.regions import LEVELS, rise
 from hepflow.inference.records import Floats, Parameter
@@ -33,21 +33,47 @@ def without(function: Function, held: Sequence[Parameter], free: Sequence[Parame
     callable
         Of points (m, p) -> (m,).
     """
-    p, q = len(held), len(free)
-    if not q:
+    if not free:
         return function
+    return lambda theta: _at_best(function, theta, held, free).value
+
+
+def best_nuisances(
+    function: Function, theta: Floats, held: Sequence[Parameter], free: Sequence[Parameter]
+) -> Floats:
+    """Nuisance parameters that fit data best, at points of the other parameters.
+
+    Parameters
+    ----------
+    function : callable
+        -2 ln L of points (m, p + q) -> (m,).
+    theta : ndarray, shape (m, p)
+        Where.
+    held : sequence of Parameter
+        The first p.
+    free : sequence of Parameter
+        The last q, as of `without`.
+
+    Returns
+    -------
+    ndarray, shape (m, q)
+    """
+    if not free:
+        return np.empty((len(theta), 0))
+    return _at_best(function, theta, held, free).theta[:, len(held) :]
+
+
+def _at_best(
+    function: Function, theta: Floats, held: Sequence[Parameter], free: Sequence[Parameter]
+) -> Minima:
+    p, q = len(held), len(free)
     ends = np.array([[one.low, one.high] for one in free]).T
     steps = np.concatenate([np.ones(p), np.full(q, 0.5)])
-
-    def profile(theta: Floats) -> Floats:
-        points = np.concatenate([theta, np.zeros((len(theta), q))], axis=1)
-        around = np.array([theta.min(axis=0) - 1.0, theta.max(axis=0) + 1.0])
-        bounds = np.concatenate([around, ends], axis=1)
-        free = list(range(p, p + q))
-        found = minima(function, points, steps, bounds, free, curvature=False)
-        return found.value
-
-    return profile
+    points = np.concatenate([theta, np.zeros((len(theta), q))], axis=1)
+    around = np.array([theta.min(axis=0) - 1.0, theta.max(axis=0) + 1.0])
+    bounds = np.concatenate([around, ends], axis=1)
+    moving = list(range(p, p + q))
+    return minima(function, points, steps, bounds, moving, curvature=False)
 
 
 def profiled(

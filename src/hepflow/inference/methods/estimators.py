@@ -22,6 +22,7 @@ from hepflow.inference.records import Floats
 
 _BLOCK: Final = 16384  # rows that a network sees at a time
 _SMALLEST: Final = 256
+_SEEN: Final = 2  # sets of events that are remembered: data, and those of a calibration
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Estimator:
     network: Any  # of networks.py or flows.py
     history: History = field(default_factory=History)
     key: str = ""  # of the method, settings, seed, versions and numbers it was trained with
+    # Events of late and what a network says of them without theta: fits ask for the same ones often
+    _seen: list[tuple[Floats, Floats]] = field(
+        init=False, default_factory=list, compare=False, repr=False
+    )
 
     @property
     def loss(self) -> Loss:
@@ -178,12 +183,20 @@ class Estimator:
         return np.repeat(self.frame.theta(points), n_events, axis=0)
 
     def _from_polynomial(self, x: Floats, theta: Floats) -> Floats:
-        inputs = self.frame.inputs(x, self.kind)
-        found = self._evaluate(_coefficients, inputs, np.zeros((len(x), len(self.reference))))
+        found = self._coefficients(x)
         at, polynomial = self.frame.theta(theta), self.network.polynomial
         total = np.asarray(self.network.total, dtype=float)[None]
         ratio: Floats = polynomial.log_grid(found, at) - polynomial.log_grid(total, at)
         return ratio
+
+    def _coefficients(self, x: Floats) -> Floats:
+        for known, found in self._seen:
+            if np.array_equal(known, x):
+                return found
+        inputs = self.frame.inputs(x, self.kind)
+        found = self._evaluate(_coefficients, inputs, np.zeros((len(x), len(self.reference))))
+        self._seen[:] = [(x.copy(), found), *self._seen[: _SEEN - 1]]
+        return found
 
     def _over_pairs(self, x: Floats, theta: Floats) -> Floats:
         inputs, rows = self.frame.inputs(x, self.kind), self._rows(theta, 1)

@@ -73,8 +73,8 @@ def score_accuracy(score: Floats, ground: Ground) -> dict[str, Any]:
     return {"score": errors, "events": len(x)}
 
 
-def comparisons(estimator: Any, kind: str, ground: Ground) -> list[dict[str, Any]]:
-    """Estimates of test events beside what is known of them, for figures.
+def comparisons(estimate: Any, kind: str, ground: Ground) -> list[dict[str, Any]]:
+    """Estimates of test events, scores or log ratios, beside what is known of them, for figures.
 
     Known are the values of the observables where the likelihood is exact; else the joint ones,
     with hidden variables, around which even a perfect estimate scatters.
@@ -88,7 +88,7 @@ def comparisons(estimator: Any, kind: str, ground: Ground) -> list[dict[str, Any
     p = len(ground.parameters)
     if kind == "score":
         known = _known_score(ground)[rows]
-        found = estimator.score(x[rows])
+        found = estimate(x[rows])
         return [
             _comparison(f"score in {one.name}", against, known[:, i], found[:, i])
             for i, one in enumerate(ground.parameters)
@@ -97,7 +97,7 @@ def comparisons(estimator: Any, kind: str, ground: Ground) -> list[dict[str, Any
     theta = np.asarray(ground.reference).copy()
     theta[:p] += width
     known = _known_ratio(ground, theta)[rows]
-    return [_comparison("ln r", against, known, estimator.log_ratio(x[rows], theta[None])[0])]
+    return [_comparison("ln r", against, known, estimate(x[rows], theta[None])[0])]
 
 
 def _comparison(quantity: str, against: str, known: Floats, found: Floats) -> dict[str, Any]:

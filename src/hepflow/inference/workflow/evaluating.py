@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -13,9 +13,12 @@ from hepflow.inference.likelihood import (
     Grid,
     Likelihood,
     Limits,
+    Recalibrated,
     Unbinned,
+    best_nuisances,
     coverage,
     critical_values,
+    events_at,
     full_information,
     histogram_information,
     histogram_likelihood,
@@ -30,7 +33,9 @@ from hepflow.inference.likelihood import (
     score_closure,
     score_shape,
     shape_information,
+    with_auxiliary,
 )
+from hepflow.inference.likelihood.model import LogRatio
 from hepflow.inference.records import Floats, Parameter
 from hepflow.inference.workflow.accuracy import comparisons, ratio_accuracy, score_accuracy
 from hepflow.inference.workflow.ground import EvaluationSpec, Ground, ground_of
@@ -40,9 +45,8 @@ from hepflow.records.sbi import Critical, Information
 HISTOGRAM: Final = "histogram"
 EXACT: Final = "exact"
 _AWAY: Final = 0.4  # of half the range: where ratios are checked
-_ZOOMS: Final = 3  # at most
-_SMALL: Final = 0.5  # of the range: regions with their surroundings that are worth a finer grid
 _REACH: Final = 4.0  # standard deviations: where a region ends that was not resolved
+_ENOUGH: Final = 0.25  # events of data for an effective one of calibration: more let limits move
 _TOY_GRID: Final = 25  # points in each parameter on which the maximum of a toy is looked for
 
 
@@ -80,24 +84,31 @@ def evaluate(task: Evaluation) -> dict[str, Any]:
         shape: Any = score_shape(
             estimator.score, ground.pool, np.asarray(ground.reference), kind=kind
         )
+        estimate: Any = estimator.score
+        checks = _score_checks(estimator, ground)
     else:
-        shape = Unbinned(estimator.log_ratio)
+        estimate = ground.calibrated(estimator.log_ratio)
+        shape = Unbinned(estimate)
+        checks = _all_ratio_checks(estimate, ground)
     found = _limits(task.label, ground.likelihood(shape), ground)
     scores = [one.score(ground.pool.x) for one in estimator.members]
     return {
         **found,
         "information": _information(scores, ground),
-        "comparison": comparisons(estimator, task.kind, ground),
-        **(_score_checks if task.kind == "score" else _ratio_checks)(estimator, ground),
+        "comparison": comparisons(estimate, task.kind, ground),
+        **checks,
     }
 
 
 def _limits(name: str, likelihood: Likelihood, ground: Ground) -> dict[str, Any]:
     spec = ground.spec
-    found = _asymptotic(name, likelihood, ground)
+    found = limits(name, likelihood, ground.data, ground.grid, levels=spec.levels)
     critical: tuple[Critical, ...] = ()
     if spec.toys:
         found, critical = _neyman(name, likelihood, ground, found)
+    ratio = likelihood.shape.log_ratio if isinstance(likelihood.shape, Unbinned) else None
+    if isinstance(ratio, Recalibrated):
+        found = _told(found, ratio)
     return {
         "limits": found.to_json(),
         "critical": [one.to_json() for one in critical],
@@ -105,23 +116,19 @@ def _limits(name: str, likelihood: Likelihood, ground: Ground) -> dict[str, Any]
     }
 
 
-def _asymptotic(name: str, likelihood: Likelihood, ground: Ground) -> Limits:
-    """Limits on the grid; where it is refined and regions are small, again near them."""
-    found = limits(name, likelihood, ground.data, ground.grid, levels=ground.spec.levels)
-    for _ in range(_ZOOMS if ground.grid is None else 0):
-        near = around(found, ground)
-        before, after = _size(likelihood.parameters[: len(near)]), _size(near)
-        changes = [small / large for small, large in zip(after, before, strict=True)]
-        closed = all(one.closed for one in found.regions)
-        if (closed and min(changes) > _SMALL) or changes == [1.0] * len(changes):
-            break
-        likelihood = replace(likelihood, parameters=(*near, *likelihood.parameters[len(near) :]))
-        found = limits(name, likelihood, ground.data, levels=ground.spec.levels)
-    return found
-
-
-def _size(parameters: Sequence[Parameter]) -> list[float]:
-    return [one.high - one.low for one in parameters]
+def _told(found: Limits, ratio: Recalibrated) -> Limits:
+    """Limits that say what their ratio was calibrated with, and whether it was enough."""
+    events, effective = len(ratio.simulation), ratio.effective
+    number = float(found.model["events"])
+    model = {"calibration": {"events": events, "effective_events": effective}}
+    few = (
+        f"the ratio was calibrated with {effective:.0f} effective validation events for "
+        f"{number:.0f} events of data, so that its own fluctuations move the regions: simulate "
+        "more, or do not calibrate"
+    )
+    notes = (*found.fit.notes, *([few] if number > _ENOUGH * effective else []))
+    fit = replace(found.fit, model={**found.fit.model, **model}, notes=notes)
+    return replace(found, fit=fit, model={**found.model, **model})
 
 
 def around(found: Limits, ground: Ground) -> tuple[Parameter, ...]:
@@ -150,10 +157,12 @@ def _neyman(
     """Limits with regions by the Neyman construction beside the asymptotic ones."""
     spec, near = ground.spec, around(before, ground)
     coarse, fine = Grid.over(near, spec.toy_points), Grid.over(near, _TOY_GRID)
+    # Nobody knows at which nuisance values the experiment was made: toys take the likeliest.
+    nuisances = best_nuisances(likelihood.function(ground.data), coarse.points, *likelihood.apart())
     critical = critical_values(
         likelihood,
         ground.pool,
-        coarse.points,
+        np.concatenate([coarse.points, nuisances], axis=1),
         fine,
         None if ground.rate else ground.data.n_events,
         levels=spec.levels,
@@ -171,17 +180,22 @@ def _coverage(
 ) -> list[dict[str, Any]]:
     """How often regions of toys contain their truth."""
     spec = ground.spec
-    truth = ground.data.theta or tuple(float(one) for one in found.fit.bestfit)
+    best = tuple(float(one) for one in found.fit.bestfit[: len(ground.parameters)])
+    truth = ground.data.theta or best
+    number = ground.data.n_events
+    if likelihood.constraints:  # nominal in the truth, but perhaps not in data
+        number = events_at(likelihood, truth, number)
     grid = Grid.over(around(found, ground), _TOY_GRID)
     rng = np.random.default_rng([spec.seed, 7])
     toys = resampled(
         ground.pool,
         truth,
-        ground.data.n_events,
+        number,
         spec.coverage,
         rng,
         fluctuate=ground.rate is not None,
     )
+    toys = with_auxiliary(toys, likelihood, truth, rng)
     made = coverage(likelihood, toys, truth, grid, method=name, seed=spec.seed, levels=spec.levels)
     return [one.to_json() for one in made]
 
@@ -211,13 +225,24 @@ def padded(points: Floats, ground: Ground) -> Floats:
     return np.pad(points, ((0, 0), (0, missing)))
 
 
-def _ratio_checks(estimator: Any, ground: Ground) -> dict[str, Any]:
-    accuracy = ratio_accuracy(estimator.log_ratio, ground) if ground.process else {}
+def _all_ratio_checks(ratio: LogRatio, ground: Ground) -> dict[str, Any]:
+    """Checks of a ratio; of one that was calibrated, also of what it was before."""
+    found = _ratio_checks(ratio, ground)
+    if not isinstance(ratio, Recalibrated):
+        return found
+    before = _ratio_checks(ratio.log_ratio, ground)
+    accuracy = before.pop("accuracy")
+    if accuracy:
+        found["accuracy"]["log_ratio_uncalibrated"] = accuracy["log_ratio"]
+    return {**found, "uncalibrated": before if ground.spec.calibration else {}}
+
+
+def _ratio_checks(ratio: LogRatio, ground: Ground) -> dict[str, Any]:
+    accuracy = ratio_accuracy(ratio, ground) if ground.process else {}
     found: dict[str, Any] = {"accuracy": accuracy, "closure": []}
     if not ground.spec.calibration:
         return found
     points = padded(check_points(ground), ground)
-    ratio: Callable[[Floats, Floats], Floats] = estimator.log_ratio
     common = (ratio, ground.pool, ground.reference)
     pictures = reweighting(*common, points[-1], ground.observables)
     return {

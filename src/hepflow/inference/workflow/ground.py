@@ -16,12 +16,14 @@ from hepflow.inference.likelihood import (
     Likelihood,
     Measurement,
     Rate,
+    Recalibrated,
     Simulation,
     Unbinned,
     asimov,
     observed,
     rate_of,
 )
+from hepflow.inference.likelihood.model import LogRatio
 from hepflow.inference.records import EventTable, Floats, Parameter
 from hepflow.inference.workflow.learning import Draws, partitions_of
 from hepflow.schema import Study
@@ -47,6 +49,7 @@ class EvaluationSpec:
     toys: int
     toy_points: int
     calibration: bool
+    calibrate: bool
     coverage: int
     seed: int
 
@@ -71,6 +74,7 @@ class EvaluationSpec:
             toys=own.neyman.toys,
             toy_points=own.neyman.points,
             calibration=own.calibration,
+            calibrate=own.calibrate,
             coverage=own.coverage,
             seed=study.inference.seed,
         )
@@ -88,11 +92,18 @@ class Ground:
     rate: Rate | None
     spec: EvaluationSpec
     process: Any  # of the built-in process, where its likelihood is exact; else None
+    calibrating: Simulation | None = None  # events that ratios are calibrated with, where they are
 
     @property
     def grid(self) -> Grid | None:
         """Fixed grid; None where it is refined."""
         return None if self.spec.points is None else Grid.over(self.parameters, self.spec.points)
+
+    def calibrated(self, log_ratio: LogRatio) -> LogRatio:
+        """An estimated ratio, calibrated where that is asked for."""
+        if self.calibrating is None:
+            return log_ratio
+        return Recalibrated(log_ratio, self.calibrating, self.reference)
 
     def likelihood(self, shape: Any) -> Likelihood:
         """Likelihood with the shape of an estimator, and the rate where it counts."""
@@ -122,8 +133,8 @@ def ground_of(events: str, draws: Draws, spec: EvaluationSpec) -> Ground:
     morphing = morphing_of(table)
     parameters = tuple(_ranged(one, spec) for one in table.parameters)
     _refuse_unknown(spec, table)
-    test = partitions_of(table, draws).test
-    whole, pool = Simulation.of(table, morphing), Simulation.of(test, morphing)
+    parts = partitions_of(table, draws)
+    whole, pool = Simulation.of(table, morphing), Simulation.of(parts.test, morphing)
     pool = replace(pool, parameters=(*parameters, *pool.parameters[len(parameters) :]))
     number = rate_of(whole, spec.luminosity) if spec.rate else None
     if spec.data == "observed":
@@ -140,6 +151,7 @@ def ground_of(events: str, draws: Draws, spec: EvaluationSpec) -> Ground:
         number,
         spec,
         truth_of(table),
+        Simulation.of(parts.validation, morphing) if spec.calibrate else None,
     )
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hepflow.inference.records import EventTable, Parameter
+from hepflow.inference.benchmarks import CHOSEN
+from hepflow.inference.records import Benchmark, EventTable, Parameter
 from hepflow.inference.workflow.physics import EVENTS
 from hepflow.inference.workflow.results import FILES, stored_results
 from hepflow.plotting import PlottingSpec
@@ -25,7 +26,15 @@ from hepflow.plotting.sbi_numbers import (
 )
 from hepflow.plotting.sbi_regions import ellipse_numbers, region_numbers
 from hepflow.records.inference import LikelihoodScan
-from hepflow.records.sbi import Closure, Coverage, Information, Region, Reliability, Reweighting
+from hepflow.records.sbi import (
+    Closure,
+    Coverage,
+    Information,
+    Region,
+    Reliability,
+    Reweighting,
+    method_label,
+)
 from hepflow.storage import read_json
 
 if TYPE_CHECKING:
@@ -33,6 +42,7 @@ if TYPE_CHECKING:
 
 _CURVES: Final = 3  # benchmarks in a figure of samples
 _PLANE: Final = 2
+MINUS: Final = "\N{MINUS SIGN}"
 _LEVEL: Final = 0.68  # of ellipses
 Named = Iterator[tuple[str, Any]]
 
@@ -52,8 +62,26 @@ class Stored:
         one, two = (self._title(parameter) for parameter in self.parameters[:_PLANE])
         return one, two
 
+    def of_benchmark(self, one: Benchmark) -> str:
+        """Name of a benchmark; of one that was chosen by a computer, its point."""
+        if not one.name.startswith(CHOSEN):
+            return "SM" if one.name == "sm" else one.name.replace("_", " ")
+        values = zip(self.parameters, one.values, strict=True)
+        return ", ".join(f"{self._name(a)} = {b:.2f}" for a, b in values).replace("-", MINUS)
+
+    def quantity(self, told: str) -> str:
+        """Title of what is compared: the log ratio, or a component of the score, with its unit."""
+        for one in self.parameters:
+            if told == f"score in {one.name}":
+                unit = one.unit.removeprefix("1/") if one.unit.startswith("1/") else ""
+                return f"score in {self._name(one)}" + (f" [{unit}]" if unit else "")
+        return r"$\ln\,r$" if told == "ln r" else told
+
+    def _name(self, parameter: Parameter) -> str:
+        return self.labels.get(parameter.name) or parameter.label or parameter.name
+
     def _title(self, parameter: Parameter) -> str:
-        name = self.labels.get(parameter.name) or parameter.label or parameter.name
+        name = self._name(parameter)
         return f"{name} [{parameter.unit}]" if parameter.unit else name
 
 
@@ -97,7 +125,7 @@ def _samples(stored: Stored) -> Named:
     if table is None:
         return
     weights = {
-        one.name.replace("_", " "): table.weights[:, i]
+        stored.of_benchmark(one): table.weights[:, i]
         for i, one in enumerate(table.benchmarks[:_CURVES])
     }
     for column, name in enumerate(table.observables):
@@ -131,7 +159,7 @@ def _ratios(stored: Stored) -> Named:
                     np.asarray(found["known"]),
                     np.asarray(found["estimated"]),
                     against=found["against"],
-                    quantity=r"$\ln\,r$" if found["quantity"] == "ln r" else found["quantity"],
+                    quantity=stored.quantity(found["quantity"]),
                 ),
             )
 
@@ -179,20 +207,29 @@ def _information(stored: Stored) -> Named:
 
 
 def _calibration(stored: Stored) -> Named:
+    """Checks of scores and ratios; of calibrated ones, beside what they were before."""
     ratios: dict[str, tuple[Closure, ...]] = {}
     scores: dict[str, tuple[Closure, ...]] = {}
     for name, one in stored.methods.items():
-        closures = tuple(Closure.from_json(found) for found in one.get("closure", ()))
-        if closures:
-            (ratios if closures[0].expected else scores)[name] = closures
-        curves = tuple(Reliability.from_json(found) for found in one.get("reliability", ()))
-        if curves:
-            methods = tuple(name for _ in curves)
-            yield f"reliability_{name}", ReliabilityNumbers(methods[:1], curves[:1])
-        for found in one.get("reweighting", ()):
+        before = one.get("uncalibrated", {})
+        versions = {name: one}
+        if before:
+            versions = {f"{method_label(name)}, calibrated": one, f"{method_label(name)}": before}
+        for said, checks in versions.items():
+            closures = tuple(Closure.from_json(found) for found in checks.get("closure", ()))
+            if closures:
+                (ratios if closures[0].expected else scores)[said] = closures
+        if one.get("reliability"):
+            curves = tuple(
+                Reliability.from_json(checks["reliability"][0]) for checks in versions.values()
+            )
+            yield f"reliability_{name}", ReliabilityNumbers(tuple(versions), curves)
+        for number, found in enumerate(one.get("reweighting", ())):
             check = Reweighting.from_json(found)
             label = stored.labels.get(check.observable, check.observable)
-            yield f"reweighting_{name}_{check.observable}", reweighting_numbers(check, label)
+            old = Reweighting.from_json(before["reweighting"][number]) if before else None
+            numbers = reweighting_numbers(check, label, uncalibrated=old)
+            yield f"reweighting_{name}_{check.observable}", numbers
     if ratios:
         yield "closure", closure_numbers(ratios)
     if scores:

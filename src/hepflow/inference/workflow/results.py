@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ METHODS: Final = "methods"  # folder with one file a method
 FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "limits.json": ("limits", "critical"),
     "information.json": ("information",),
-    "calibration.json": ("closure", "reweighting", "reliability"),
+    "calibration.json": ("closure", "reweighting", "reliability", "uncalibrated"),
     "coverage.json": ("coverage",),
     "accuracy.json": ("accuracy",),
     "comparison.json": ("comparison",),
@@ -51,22 +51,24 @@ def evaluations_of(
     exact: bool,
 ) -> list[Evaluation]:
     """All evaluations: methods, and what they are compared with."""
+    as_they_are = replace(spec, calibrate=False)  # without a ratio there is nothing to calibrate
+    kinds = {one.name: loss_of(one.method).kind for one in trainees}
     found = [
         Evaluation(
             one.name,
-            loss_of(one.method).kind,
+            kinds[one.name],
             one.method,
             str(trained.folders[one.name]),
             str(events),
             draws,
-            spec,
+            as_they_are if kinds[one.name] == "score" else spec,
         )
         for one in trainees
     ]
     others = [*([HISTOGRAM] if spec.histogram else []), *([EXACT] if exact else [])]
     return [
         *found,
-        *(Evaluation(name, name, name, "", str(events), draws, spec) for name in others),
+        *(Evaluation(name, name, name, "", str(events), draws, as_they_are) for name in others),
     ]
 
 

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from hepflow.inference.likelihood import Grid, adaptive, region, rise
+from hepflow.inference.likelihood import (
+    Grid,
+    Likelihood,
+    Unbinned,
+    adaptive,
+    limits,
+    observed,
+    region,
+    rise,
+)
 from hepflow.inference.likelihood.regions import LEVELS
 from tests.unit.inference.likelihood.sbi_models import PARAMETERS
 
@@ -60,3 +69,29 @@ def test_a_flat_minimum_does_not_hinder_borders_from_resting():
     inside = banana(fine.points) <= rise(0.95, 2)
     assert region(surface, 0.95).area == pytest.approx(inside.sum() * fine.steps.prod(), rel=0.01)
     assert surface.evaluated < 3000
+
+
+def test_intervals_of_one_parameter_are_as_fine_as_regions():
+    def twice(theta):  # a crescent: along b = 0.6 a^2 it is a parabola
+        a, b = theta.T
+        return ((b - 0.6 * a**2) / 0.02) ** 2 + (a / 0.3) ** 2
+
+    shape = Unbinned(lambda x, theta: -0.5 * np.repeat(twice(theta)[:, None], len(x), axis=1))
+    data = observed(np.zeros((1, 1)))
+    found = limits("any", Likelihood(PARAMETERS, shape), data)
+    for one in found.profiles[0].intervals:
+        reach = 0.3 * np.sqrt(rise(one.confidence_level, 1))
+        np.testing.assert_allclose([one.low, one.high], [-reach, reach], atol=2e-4)
+
+
+def test_a_region_within_the_ranges_is_all_on_the_grid():
+    rng = np.random.default_rng(1)
+    for _ in range(40):
+        centre, widths = rng.uniform(-0.3, 0.3, 2), rng.uniform(0.02, 0.1, 2)
+        slope, bend = rng.uniform(-1, 1), rng.uniform(-2, 2)
+
+        def twice(theta, centre=centre, widths=widths, slope=slope, bend=bend):
+            u, v = ((theta - centre) / widths).T
+            return u**2 + (v - slope * u - bend * widths[0] * u**2) ** 2
+
+        assert region(adaptive(twice, PARAMETERS), 0.95).closed

@@ -130,10 +130,6 @@ def test_toys_that_cannot_be_had():
     assert events_at(shape, TRUTH, 12.0) == 12.0
     with pytest.raises(InputError, match="5 toys with 0 events each cannot be drawn"):
         resampled(POOL, TRUTH, 0.0, 5, np.random.default_rng(1))
-    constrained = Likelihood(PARAMETERS, EXACT.shape, constraints={"b": (0.0, 1.0)})
-    toys = resampled(POOL, TRUTH, 5.0, 5, np.random.default_rng(1))
-    with pytest.raises(InputError, match="toys have no nuisance parameters"):
-        statistics(constrained, toys, TRUTH, grid)
 
 
 def test_toys_are_drawn_with_the_weights():
