@@ -15,6 +15,7 @@ from hepflow.execution import make_executor
 from hepflow.inference import read_events, run_study
 from hepflow.inference.workflow import training
 from hepflow.inference.workflow.learning import draws_of, trainees_of
+from hepflow.planning import forecast_study
 from tests.unit.inference.workflow.small import study
 
 
@@ -62,9 +63,51 @@ def test_the_report_shows_limits_figures_and_networks(made):
 def test_the_same_again_does_nothing(made):
     folder, _ = made
     before = times(folder, "inference/*.h5") | times(folder, "models/*/*/weights.npz")
+    assert {one.status for one in forecast_study(study(folder)).inference} == {"reused"}
     again = run_study(study(folder), "run")
     assert set(outcomes(again).values()) == {"reused"}
     assert times(folder, "inference/*.h5") | times(folder, "models/*/*/weights.npz") == before
+
+
+def test_calibrating_changes_what_ratios_give_and_trains_nothing(made):
+    folder, _ = made
+    before = json.loads((folder / "inference/limits.json").read_text())
+    weights = times(folder, "models/*/*/weights.npz")
+    own = {"calibrate": True, "calibration": True}
+    again = run_study(study(folder, evaluation=own, plots=["calibration", "ratios"]), "run")
+    assert outcomes(again)["training"] == "reused"
+    assert times(folder, "models/*/*/weights.npz") == weights
+    after = json.loads((folder / "inference/limits.json").read_text())
+    assert after["exact"] == before["exact"]
+    areas = [one["alice"]["limits"]["regions"][0]["area"] for one in (before, after)]
+    assert areas[0] != areas[1]
+    said = after["alice"]["limits"]["model"]["calibration"]
+    assert (said["events"], said["effective_events"] > 0) == (480, True)
+    few = f"with {said['effective_events']:.0f} effective validation events for 167 events of data"
+    assert few in " ".join(after["alice"]["limits"]["fit"]["notes"])
+    assert not any("calibration" in after[name]["limits"]["model"] for name in ("sally", "exact"))
+    checks = json.loads((folder / "inference/calibration.json").read_text())
+    kinds = {"closure", "reweighting", "reliability"}
+    assert set(checks["alice"]) == kinds | {"uncalibrated"}
+    assert set(checks["sally"]) == {"closure"}
+    assert set(checks["alice"]["uncalibrated"]) == kinds
+    assert checks["alice"]["uncalibrated"]["closure"] != checks["alice"]["closure"]
+    accuracy = json.loads((folder / "inference/accuracy.json").read_text())["alice"]["accuracy"]
+    assert accuracy["log_ratio"] < accuracy["log_ratio_uncalibrated"]
+    text = (folder / "report/index.html").read_text()
+    for word in ("ALICE, calibrated", "Calibrated ratios", "C_LL [1/TeV²]", "Estimates: ALICE"):
+        assert word in text
+    places = [text.index(f"inference-ratio-{name}") for name in ("sally", "alice")]
+    assert places == sorted(places)  # as configured
+    assert run_study(study(folder), "run").parts.results.made == 4  # as it was before
+
+
+def test_calibrating_evaluates_ratios_anew_and_nothing_else(made):
+    folder, _ = made
+    run_study(study(folder), "run")
+    again = run_study(study(folder, evaluation={"calibrate": True}), "ml")
+    assert again.parts.results.made == 1  # ALICE, of four
+    run_study(study(folder), "run")
 
 
 def test_a_plot_option_draws_again_and_nothing_else(made):

@@ -25,7 +25,8 @@ def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG
         prog=prog, description=_DESCRIPTION, epilog=f"{OVERRIDES_HELP}\n\n{STATUS_HELP}"
     )
     add_config_options(parser, None)
-    from hepflow.cli.sbi import study_of, words_of
+    from hepflow.cli.sbi import words_of
+    from hepflow.cli.studies import study_of
     from hepflow.inference.workflow.installed import (
         TOOLS,
         broken_packages,

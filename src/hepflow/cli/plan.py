@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from hepflow.cli import plan_inference
 from hepflow.cli.arguments import (
     OVERRIDES_HELP,
     Parser,
@@ -15,19 +17,22 @@ from hepflow.cli.arguments import (
 )
 from hepflow.cli.last_run import chosen_analysis
 from hepflow.cli.output import show
+from hepflow.cli.plan_inference import show_inference, show_study, told
 from hepflow.cli.quantities import duration, size
-from hepflow.cli.references import find_modules_here, load_config
+from hepflow.cli.studies import load_either
+from hepflow.errors import InputError
 
 if TYPE_CHECKING:
     from hepflow.analysis import Analysis
     from hepflow.cli.endings import Guard
     from hepflow.planning import Forecast, StageForecast
     from hepflow.planning.work import Work
-    from hepflow.schema import Config
+    from hepflow.schema import Config, Study
 
 _DESCRIPTION: Final = """\
 Say what a run of this configuration would do, why, and what it would cost. Nothing is run or
-written; of the input files at most one a dataset is opened, and new ones that are local."""
+written; of the input files at most one a dataset is opened, and new ones that are local. Of a
+simulation-based inference it says what `hepflow sbi run` would do, as `hepflow sbi plan` does."""
 
 
 def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG001 - all commands are called alike
@@ -41,8 +46,11 @@ def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG
         help="list the sources of uncertainty, what each touches and what is computed for it, only",
     )
     options, overrides = parse_with_overrides(parser, arguments)
-    find_modules_here()
-    config = load_config(options.config, overrides)
+    config = load_either(options.config, overrides)
+    from hepflow.schema import Study
+
+    if isinstance(config, Study):
+        return _plan_study(config, options)
     analysis, name = chosen_analysis(options.analysis, options.config, config)
     if options.variations:
         return _show_variations(config, analysis, options.json)
@@ -54,50 +62,36 @@ def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG
     work = work_of(found)
     content = contents(found, work)
     if options.json == "-":
-        show([(one.name, _line(one)) for one in found.stages], content, options.json)
+        lines = [(one.name, _line(one)) for one in (*found.stages, *found.inference)]
+        show(lines, content, options.json)
         return 0
     _show_stages(found)
     _show_work(work)
+    show_inference(found.inference)
     own = [("Analysis", f"{name}, as in the last run")] if name != options.analysis else []
     show([*own, *_last_lines(found, work)], content, options.json)
     return 0
+
+
+def _plan_study(study: Study, options: argparse.Namespace) -> int:
+    """The same of an inference without datasets."""
+    if options.variations:
+        raise InputError(
+            f"--variations: {options.config} has no datasets, and so no variations of them. Their "
+            "nuisance parameters are in the section 'inference'."
+        )
+    from hepflow.planning import forecast_study
+
+    return show_study(forecast_study(study), options.json)
 
 
 def contents(found: Forecast, work: Sequence[Work]) -> list[dict[str, Any]]:
     """The forecast as plain values, one entry a stage."""
     costs = {one.stage: asdict(one) for one in work}
     return [
-        {
-            "name": one.name,
-            "what": one.what,
-            "runs": one.runs,
-            "status": one.status,
-            "why": [str(reason) for reason in one.reasons],
-            "pieces": [
-                {
-                    "name": piece.name,
-                    "status": piece.status,
-                    "why": [str(reason) for reason in piece.reasons],
-                    "there": piece.there,
-                    "total": piece.total,
-                }
-                for piece in one.pieces
-            ],
-            "work": costs.get(one.name),
-        }
-        for one in found.stages
+        *plan_inference.contents(found.stages, "hepflow run", costs),
+        *plan_inference.contents(found.inference, plan_inference.COMMAND),
     ]
-
-
-def told(stage: StageForecast) -> str:
-    """What happens in a stage."""
-    if stage.status in {"runs", "partly"}:
-        return f"runs: {stage.count}" if stage.count else "runs"
-    if stage.status == "unknown":
-        return "cannot be told yet"
-    if stage.status == "fails":
-        return "cannot run"
-    return f"{stage.status}: {stage.count}" if stage.count else stage.status
 
 
 def _line(stage: StageForecast) -> str:
@@ -139,10 +133,9 @@ def _last_lines(found: Forecast, work: Sequence[Work]) -> list[tuple[str, str]]:
     lines = [("Taken for granted", note) for note in found.notes]
     lines += [("Times", f"{source} ({', '.join(names)})") for source, names in sources.items()]
     known = sum(time for time in times if time is not None)
-    if not work:
-        return [*lines, ("In all", "nothing to do")]
     more = ", and what is not known yet" if None in times else ""
-    return [*lines, ("In all", f"{duration(known)} CPU{more}")]
+    lines.append(("In all", f"{duration(known)} CPU{more}" if work else "nothing to do"))
+    return [*lines, *plan_inference.last_lines(found.inference)]
 
 
 def _show_variations(config: Config, analysis: type[Analysis] | None, json_file: str | None) -> int:

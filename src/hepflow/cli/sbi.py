@@ -16,18 +16,18 @@ from hepflow.cli.arguments import (
     parse_with_overrides,
     use_one_thread,
 )
-from hepflow.cli.references import find_modules_here, load_sections
+from hepflow.cli.studies import configured
 from hepflow.errors import InputError, StorageError, did_you_mean
 
 if TYPE_CHECKING:
     from hepflow.cli.endings import Guard
     from hepflow.inference.workflow.supplied import Supply
-    from hepflow.schema import Study
 
 _ACTIONS: Final = {
     "physics": "generate events, and join them into one event file",
     "ml": "train the methods on the event file, and evaluate them",
     "run": "both parts",
+    "plan": "say what run would do, and why; nothing is run",
     "plot": "draw again what is stored",
 }
 _ON_EVENTS: Final = ("ml", "plot")  # actions that take an event file
@@ -64,8 +64,13 @@ def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:
         raise InputError(f"{prog} has no action {action!r}. {did_you_mean(action, _ACTIONS)}")
     options, overrides = words_of(_parser(f"{prog} {action}"), words)
     if options.events and action not in _ON_EVENTS:
-        told = f"--events is for {' and '.join(_ON_EVENTS)}; {prog} {action} makes events."
+        does = "tells of those that run makes" if action == "plan" else "makes events"
+        told = f"--events is for {' and '.join(_ON_EVENTS)}; {prog} {action} {does}."
         raise InputError(f"{told} To start from a file, set process.source to event_file.")
+    if action == "plan":
+        from hepflow.cli.plan_inference import plan_inference
+
+        return plan_inference(options, overrides)
     return _run(action, options, overrides, guard)
 
 
@@ -93,59 +98,12 @@ def words_of(parser: Parser, arguments: Sequence[str]) -> tuple[argparse.Namespa
     return parse_with_overrides(parser, arguments, config_needed=False)
 
 
-def study_of(reference: str | None, overrides: Sequence[str]) -> Study:
-    """Sections of a configuration that an inference needs; without one, the built-in ones.
-
-    Raises
-    ------
-    InputError
-        If it cannot be found.
-    ConfigurationError
-        If anything in it, or an override, is wrong.
-    """
-    from hepflow.schema import Study
-
-    return Study.of(configured(reference, overrides))
-
-
-def configured(reference: str | None, overrides: Sequence[str]) -> dict[str, Any]:
-    """Sections as plain containers with overrides, not yet validated."""
-    from hepflow.schema import load_config_with_restricted_cli
-
-    find_modules_here()
-    sections: Any = sections_of(reference) if reference else {"inference": {}}
-    return load_config_with_restricted_cli(sections, overrides)
-
-
 def _skim_events(sections: Mapping[str, Any]) -> Supply:
     """Events of the skims of a whole configuration."""
     from hepflow.pipeline.skim_events import skim_events
     from hepflow.schema import Config
 
     return skim_events(Config.of(sections))
-
-
-def sections_of(reference: str) -> Any:
-    """Sections of a configuration: an attribute of a module, or a JSON file of plain values.
-
-    Raises
-    ------
-    InputError
-        If it cannot be found, or is no mapping.
-    """
-    if not reference.endswith(".json"):
-        return load_sections(reference)
-    from hepflow.storage import parse_json
-    from hepflow.storage.atomic import storage_errors
-
-    path = Path(reference)
-    if not path.is_file():
-        raise InputError(f"--config {reference}: there is no such file.")
-    try:
-        with storage_errors(path, "read"):
-            return parse_json(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"--config {reference}: this is not JSON ({error}).") from error
 
 
 def _run(action: str, options: argparse.Namespace, overrides: list[str], guard: Guard) -> int:

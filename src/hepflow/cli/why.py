@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,7 @@ from hepflow.cli.arguments import (
 )
 from hepflow.cli.last_run import chosen_analysis, run_of
 from hepflow.cli.output import show
-from hepflow.cli.references import find_modules_here, load_config
+from hepflow.cli.studies import load_either
 
 if TYPE_CHECKING:
     from hepflow.cli.endings import Guard
@@ -26,7 +27,9 @@ _DESCRIPTION: Final = """\
 Say what made an artifact, what it depends on and what of that changed, and whether the next run
 makes it again. Nothing is run or written. For a path in the output folder of a run that was
 started from this folder, configuration, overrides and class are those of that run."""
-_ARTIFACT: Final = "a stage (skim, histograms, ...), or a path in the output folder or the cache"
+_ARTIFACT: Final = (
+    "a stage (skim, histograms, training, ...), or a path in the output folder or the cache"
+)
 _AGAIN: Final = {
     "runs": "makes it again",
     "partly": "makes a part of it again",
@@ -46,21 +49,26 @@ def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG
     last = run_of(arguments)
     add_config_options(parser, last.config if last else None)
     add_analysis_option(parser, None)
-    options, overrides = parse_with_overrides(parser, arguments)
-    find_modules_here()
+    options, overrides = parse_with_overrides(parser, arguments, config_needed=last is None)
     if last and options.config == last.config:
         overrides = [*last.overrides, *overrides]
-    config = load_config(options.config, overrides)
-    analysis, _ = chosen_analysis(options.analysis, options.config, config)
-
-    from hepflow.planning import forecast
-    from hepflow.planning.explain import explain
-
-    found = explain(forecast(config, analysis), options.artifact)
+    found = _explained(options, overrides)
     if options.json != "-":
         _show_tables(found)
     show(list(_lines(found)), contents(found), options.json)
     return 0
+
+
+def _explained(options: argparse.Namespace, overrides: Sequence[str]) -> Explanation:
+    from hepflow.planning import forecast, forecast_study
+    from hepflow.planning.explain import explain
+    from hepflow.schema import Study
+
+    config = load_either(options.config, overrides)
+    if isinstance(config, Study):
+        return explain(forecast_study(config), options.artifact)
+    analysis, _ = chosen_analysis(options.analysis, options.config, config)
+    return explain(forecast(config, analysis), options.artifact)
 
 
 def contents(found: Explanation) -> dict[str, Any]:

@@ -18,7 +18,8 @@ run on the machine itself. Without --config it is the built-in one."""
 
 def main(arguments: Sequence[str], guard: Guard, prog: str) -> int:  # noqa: ARG001 - all commands are called alike
     """Run the command; exit status."""
-    from hepflow.cli.sbi import study_of, words_of
+    from hepflow.cli.sbi import words_of
+    from hepflow.cli.studies import study_of
     from hepflow.reinterpretation.workflows.export.study import export_study
 
     parser = Parser(

@@ -13,7 +13,7 @@ from hepflow.datasets import ConfigurableDatasetManager
 from hepflow.errors import FitError, InputError
 from hepflow.execution import Executor, configured_executor
 from hepflow.failed import Invocation, failure_log
-from hepflow.journal import recorded
+from hepflow.journal import recorded, tell
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.pipeline.ending import Clock, Outcome, RunResult, conclude, write_resolved
 from hepflow.pipeline.stages import make_output_manager, make_skims, needs_skims
@@ -109,4 +109,6 @@ def _chain(
         except FitError as error:
             outcome.result, outcome.failure = instance.so_far, error
         outcome.seconds["analysis"] = clock.wall_seconds - before
+    if config.inference is not None:
+        tell("inference", "left out", "`hepflow sbi run` does it")
     return outcome

@@ -17,10 +17,10 @@ from hepflow.inference.from_skims import SkimColumns, SkimPart, table_from_skims
 from hepflow.inference.records import Nuisance
 from hepflow.inference.workflow.specs import benchmarks_of, parameters_of
 from hepflow.inference.workflow.supplied import Supply
-from hepflow.keys import make_key
+from hepflow.keys import Key, make_key
 from hepflow.normalisation import denominator
 from hepflow.pipeline.stages import make_output_manager, make_skims
-from hepflow.records import Dataset
+from hepflow.records import Dataset, Ledger
 from hepflow.schema import Config
 from hepflow.schema.inference import Inference
 from hepflow.skimming import Skim
@@ -59,7 +59,7 @@ def skim_events(config: Config) -> Supply:
         parameters,
         benchmarks,
         tuple(one.name for one in own.observables),
-        tuple(Nuisance(one.name, one.up, one.down, one.kind) for one in own.nuisances if one.up),
+        _nuisances(own),
         provenance={"generator": "skims", "datasets": sorted(chosen)},
     )
     parts = [
@@ -67,18 +67,61 @@ def skim_events(config: Config) -> Supply:
         for name, skim in chosen.items()
         for part in _parts(skim, datasets_of[name], own, valid.general.weight_mode)
     ]
-    key = make_key(
+    return Supply(table_from_skims(columns, parts), events_key(valid, skims))
+
+
+def events_key(config: Config, skims: Mapping[str, Skim] | None, *, counted: bool = True) -> Key:
+    """What the events depend on; the parts of the skims are not read for it.
+
+    Parameters
+    ----------
+    config
+        With the section ``inference``, whose source is ``skim``.
+    skims
+        All of them; None where they are not known, and their part of the key says nothing.
+    counted
+        Whether each part has its counts; without, cross-sections say nothing.
+
+    Raises
+    ------
+    InputError
+        There is no such process.
+    NormalisationError
+        A dataset cannot be normalised.
+    """
+    own, mode = config.inference or Inference(), config.general.weight_mode
+    chosen = {} if skims is None else _chosen(config, own, skims)
+    datasets = {one.key: one for one in expand_datasets(config)}
+    return make_key(
         "inference skims",
         parts={name: [part.identity for part in skim.parts] for name, skim in chosen.items()},
         observables=[(one.name, one.function, one.use, one.default) for one in own.observables],
         cuts=[(one.name, one.function, one.use) for one in own.cuts],
         weights=dict(own.process.skim.weights),
-        benchmarks=benchmarks,
-        nuisances=columns.nuisances,
-        weight_mode=valid.general.weight_mode,
-        cross_sections=[(p.dataset, p.cross_section, p.sum_weights) for p in parts],
+        benchmarks=benchmarks_of(own, parameters_of(own)),
+        nuisances=_nuisances(own),
+        weight_mode=mode,
+        cross_sections={
+            name: _normalisation(datasets[name], skim, mode)
+            for name, skim in chosen.items()
+            if counted
+        },
     )
-    return Supply(table_from_skims(columns, parts), key)
+
+
+def _normalisation(dataset: Dataset, skim: Skim, weight_mode: str) -> tuple[Any, ...]:
+    """What turns weights of a dataset into cross-sections."""
+    sections = sorted({str(one.get("xsec")) for one in skim.metadata})
+    factors = (dataset.k_factor, dataset.filter_efficiency)
+    return (*sections, *factors, denominator(dataset, _ledger(skim), weight_mode))
+
+
+def _ledger(skim: Skim) -> Ledger:
+    return ledger_of(skim.metadata) + files_known([skim])
+
+
+def _nuisances(own: Inference) -> tuple[Nuisance, ...]:
+    return tuple(Nuisance(one.name, one.up, one.down, one.kind) for one in own.nuisances if one.up)
 
 
 def _chosen(config: Config, own: Inference, skims: Mapping[str, Skim]) -> dict[str, Skim]:
@@ -100,8 +143,7 @@ def _chosen(config: Config, own: Inference, skims: Mapping[str, Skim]) -> dict[s
 
 def _parts(skim: Skim, dataset: Dataset, own: Inference, weight_mode: str) -> Iterator[SkimPart]:
     """Parts of a dataset, normalised as its histograms are."""
-    ledger = ledger_of(skim.metadata) + files_known([skim])
-    total = denominator(dataset, ledger, weight_mode)
+    total = denominator(dataset, _ledger(skim), weight_mode)
     for events, metadata in skim:
         yield replace(_part(events, metadata, own, dataset, weight_mode), sum_weights=total)
 

@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from hepflow.errors import InputError, StorageError, did_you_mean
+from hepflow.inference.workflow.results import METHODS
 from hepflow.planning.forecast import Forecast
+from hepflow.planning.inference import StudyForecast
+from hepflow.planning.inference_events import STAGE
+from hepflow.planning.inference_learning import LIMITS
+from hepflow.planning.inference_places import FOLDER, PLACES, found_in, is_inference
 from hepflow.planning.looking import LookingManager
 from hepflow.planning.records import UNIQUE, Piece, StageForecast
-from hepflow.planning.settings import Difference, behind, differences
+from hepflow.planning.settings import ANALYSIS, Difference, behind, differences
 from hepflow.remote import shown
 from hepflow.storage import read_json
 
@@ -56,7 +61,10 @@ class Explanation:
     inputs: tuple[Difference, ...]  # files that the stage reads
 
 
-def explain(forecast: Forecast, artifact: str) -> Explanation:
+AnyForecast = Forecast | StudyForecast
+
+
+def explain(forecast: AnyForecast, artifact: str) -> Explanation:
     """Explain a file, a folder or a stage.
 
     Parameters
@@ -72,7 +80,8 @@ def explain(forecast: Forecast, artifact: str) -> Explanation:
     stage, wanted = _found(forecast, artifact)
     pieces = tuple(piece for piece in stage.pieces if wanted is None or piece.name in wanted)
     reasons = [reason for piece in pieces for reason in piece.reasons] or list(stage.reasons)
-    found = behind(reasons, differences(forecast.config, forecast.folders))
+    places = PLACES if stage in forecast.inference else ANALYSIS
+    found = behind(reasons, differences(forecast.config, forecast.folders), places)
     return Explanation(
         artifact, stage, pieces, _made(forecast, stage, pieces), found, _inputs(forecast, stage)
     )
@@ -111,9 +120,9 @@ def _short(digest: str | None) -> str:
     return text if " " in text else text[:10]
 
 
-def _found(forecast: Forecast, artifact: str) -> tuple[StageForecast, set[str] | None]:
+def _found(forecast: AnyForecast, artifact: str) -> tuple[StageForecast, set[str] | None]:
     """Stage of an artifact and the names of its pieces; None for all of the stage."""
-    stages = {one.name: one for one in forecast.stages}
+    stages = {one.name: one for one in (*forecast.stages, *forecast.inference)}
     if artifact in stages and not Path(artifact).exists():
         return stages[artifact], None
     place = _place(forecast.folders, artifact)
@@ -121,12 +130,23 @@ def _found(forecast: Forecast, artifact: str) -> tuple[StageForecast, set[str] |
         if artifact in stages:
             return stages[artifact], None
         raise _unknown(forecast, artifact)
+    if is_inference(*place, forecast.inference, alone=not forecast.stages):
+        return _of_inference(forecast, stages, artifact, place)
+    return _of_analysis(forecast, stages, artifact, place)
+
+
+def _of_analysis(
+    forecast: AnyForecast,
+    stages: Mapping[str, StageForecast],
+    artifact: str,
+    place: tuple[str, tuple[str, ...]],
+) -> tuple[StageForecast, set[str] | None]:
+    """Stage of an artifact of an analysis, and the names of its pieces."""
     folder, words = place
     if folder in _EACH_RUN:
-        raise InputError(
-            f"{artifact} has no key: each run writes it anew. `hepflow why` knows stages and what "
-            "is reused: skims, histograms, the fit and figures."
-        )
+        raise _each_run(artifact)
+    if not forecast.stages or folder not in {*_FOLDERS, "cache"}:
+        raise _unknown(forecast, artifact)
     if folder == "cache":
         return _in_cache(stages, artifact, words)
     name = _FOLDERS[folder]
@@ -141,10 +161,37 @@ def _found(forecast: Forecast, artifact: str) -> tuple[StageForecast, set[str] |
     return stage, wanted
 
 
+def _of_inference(
+    forecast: AnyForecast,
+    stages: Mapping[str, StageForecast],
+    artifact: str,
+    place: tuple[str, tuple[str, ...]],
+) -> tuple[StageForecast, set[str] | None]:
+    """Stage of an inference's artifact, and the names of its pieces."""
+    if place == (FOLDER, ("run.json",)):
+        raise _each_run(artifact)
+    name, piece = found_in(*place)
+    if piece is None:
+        return stages[name], None
+    known = (one.name for one in stages[name].pieces)
+    wanted = {one for one in known if one == piece or one.startswith(f"{piece}/")}
+    if not wanted:
+        raise _unknown(forecast, artifact)
+    return stages[name], wanted
+
+
+def _each_run(artifact: str) -> InputError:
+    return InputError(
+        f"{artifact} has no key: each run writes it anew. `hepflow why` knows stages and what "
+        "is reused: skims, histograms, the fit, figures, and the steps of an inference."
+    )
+
+
 def _place(folders: LookingManager, artifact: str) -> tuple[str, tuple[str, ...]] | None:
     """Folder of the run that holds an artifact, and the path below it."""
     known = {name: Path(path) for name, path in folders.list_structure().items()}
     root = known.pop("root")
+    known[FOLDER] = root / FOLDER
     for path in (Path(artifact).expanduser(), root / artifact):
         for name, folder in known.items():
             if _absolute(path).is_relative_to(_absolute(folder)):
@@ -191,24 +238,25 @@ def _in_cache(
     return stage, found
 
 
-def _unknown(forecast: Forecast, artifact: str) -> InputError:
-    folders = {"skim": "skimmed/", "histograms": "", "normalisation": "", "plots": ""}
-    names = [one.name for one in forecast.stages if one.name != "prepare"]
+def _unknown(forecast: AnyForecast, artifact: str) -> InputError:
+    folders = {"skim": "skimmed/", STAGE: f"{FOLDER}/", LIMITS: f"{FOLDER}/{METHODS}/"}
+    stages = (*forecast.stages, *forecast.inference)
+    names = [one.name for one in stages if one.name != "prepare"]
     files = [
         f"{folders.get(stage.name, '')}{piece.name}"
-        for stage in forecast.stages
+        for stage in stages
         for piece in stage.pieces
-        if stage.name in {"skim", "plots"}
+        if stage.name in {"skim", "plots"} or stage in forecast.inference
     ]
-    known = [*names, *files, "histograms/histograms.root", "statistics/fit.json"]
-    hint = did_you_mean(artifact, known, many=6)
+    own = ["histograms/histograms.root", "statistics/fit.json"] if forecast.stages else []
+    hint = did_you_mean(artifact, [*names, *files, *own], many=6)
     return InputError(
         f"{artifact!r} is neither a stage nor something that the run keeps in "
         f"{forecast.folders.get_root_dir()}. {hint} Stages are {', '.join(names)}."
     )
 
 
-def _made(forecast: Forecast, stage: StageForecast, pieces: tuple[Piece, ...]) -> str | None:
+def _made(forecast: AnyForecast, stage: StageForecast, pieces: tuple[Piece, ...]) -> str | None:
     """When the artifact was made, or the last one of several."""
     stamps = [piece.stamp for piece in pieces if piece.stamp is not None]
     if stage.name == "metadata":
@@ -219,9 +267,11 @@ def _made(forecast: Forecast, stage: StageForecast, pieces: tuple[Piece, ...]) -
     return f"{datetime.fromtimestamp(max(times)).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def _inputs(forecast: Forecast, stage: StageForecast) -> tuple[Difference, ...]:
+def _inputs(forecast: AnyForecast, stage: StageForecast) -> tuple[Difference, ...]:
     """Input files, correction files and the like that are not as they were."""
     found: list[Difference] = []
+    if stage in forecast.inference:
+        return ()
     if stage.name in {"metadata", "skim"} and forecast.files:
         found += [
             Difference(shown(one.path), one.before or "not there", one.now)
@@ -232,7 +282,7 @@ def _inputs(forecast: Forecast, stage: StageForecast) -> tuple[Difference, ...]:
     return tuple(found)
 
 
-def _digests(forecast: Forecast, today: Mapping[str, str]) -> list[Difference]:
+def _digests(forecast: AnyForecast, today: Mapping[str, str]) -> list[Difference]:
     path = forecast.folders.get_report_dir() / "run.json"
     try:
         stored: Any = read_json(path, "a run") if path.exists() else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hepflow.analysis import Analysis, AnalysisSpec
@@ -16,6 +16,7 @@ from hepflow.planning.chunking import with_chunk_size_told
 from hepflow.planning.figures import forecast_figures
 from hepflow.planning.files import FilesForecast, forecast_files
 from hepflow.planning.fills import forecast_fills
+from hepflow.planning.inference import stages_beside
 from hepflow.planning.looking import LookingManager
 from hepflow.planning.records import Reason, StageForecast, Status
 from hepflow.planning.results import (
@@ -48,6 +49,7 @@ class Forecast:
     skims: SkimsForecast | None = None
     analysis: Analysis | None = None
     notes: tuple[str, ...] = ()  # what is taken for granted
+    inference: tuple[StageForecast, ...] = ()  # what `hepflow sbi run` would do
 
     def stage(self, name: str) -> StageForecast:
         """Stage of this name."""
@@ -74,7 +76,13 @@ def forecast(
         If a correction file or list of certified runs is missing.
     """
     valid = Config.of(config)
-    folders = LookingManager.of(valid)
+    found = _run_of(valid, LookingManager.of(valid), analysis)
+    skims = found.skims or SkimsForecast(found.stage("skim"))
+    return replace(found, inference=stages_beside(valid, found.folders, skims))
+
+
+def _run_of(valid: Config, folders: LookingManager, analysis: type[Analysis] | None) -> Forecast:
+    """What `hepflow run` would do."""
     prepare = _prepare(valid)
     reads = valid.general.analysis != "skip" and not valid.general.run_plots_only
     missing = _missing(valid) if reads else None

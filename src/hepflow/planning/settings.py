@@ -11,14 +11,15 @@ from hepflow.errors import StorageError
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.planning.records import Reason
 from hepflow.provenance import resolved
-from hepflow.schema import Config
+from hepflow.schema import Config, Study
 from hepflow.storage import read_json
 
 _MADE_BY = "the start of a run"
 LOOK = "look of the figures changed"
 _FUNCTION = {"function", "fingerprint"}  # among what stands for a function
 # Part of a key -> where in the configuration it comes from. The first pattern that fits counts.
-_PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
+Places = tuple[tuple[str, tuple[str, ...]], ...]
+ANALYSIS: Places = (
     (r"channel ", ("channels", "general.blind", "systematics", "corrections")),
     (r"object mask ", ("good_object_masks",)),
     (r"ghost observable ", ("ghost_observables",)),
@@ -53,7 +54,7 @@ class Difference:
     now: str
 
 
-def differences(config: Config, folders: OutputDirectoryManager) -> tuple[Difference, ...]:
+def differences(config: Config | Study, folders: OutputDirectoryManager) -> tuple[Difference, ...]:
     """Values that differ from those of the last run; none where that left no record."""
     path = folders.get_config_dir() / "resolved.json"
     try:
@@ -101,9 +102,21 @@ def _shown(value: Any) -> str:
     return "not set" if value is None else str(value)
 
 
-def behind(reasons: Iterable[Reason], found: Iterable[Difference]) -> tuple[Difference, ...]:
-    """Those of the differences that may have led to the reasons."""
-    places = {place for reason in _all(reasons) for place in _places(reason.what)}
+def behind(
+    reasons: Iterable[Reason], found: Iterable[Difference], known: Places = ANALYSIS
+) -> tuple[Difference, ...]:
+    """Those of the differences that may have led to the reasons.
+
+    Parameters
+    ----------
+    reasons
+        Why something is made anew.
+    found
+        All differences.
+    known
+        Where parts of keys come from.
+    """
+    places = {place for reason in _all(reasons) for place in _places(reason.what, known)}
     return tuple(one for one in found if any(_is_below(one.path, place) for place in places))
 
 
@@ -113,10 +126,10 @@ def _all(reasons: Iterable[Reason]) -> Iterator[Reason]:
         yield from _all(reason.because)
 
 
-def _places(what: str) -> tuple[str, ...]:
+def _places(what: str, known: Places) -> tuple[str, ...]:
     # A reason of one of several datasets begins with its name; it ends with "changed".
     name = re.sub(r" (changed|is new|is gone)$", "", what.rpartition(": ")[2])
-    for pattern, places in _PLACES:
+    for pattern, places in known:
         if re.match(pattern, name):
             return places
     return ()

@@ -13,7 +13,7 @@ from hepflow.inference.workflow import installed
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["fit"], "Valid: ml, physics, plot, run"),
+        (["fit"], "Valid: ml, physics, plan, plot, run"),
         (["run", "--inference.seeds=3"], "Did you mean 'seed'?"),
         (["run", "--inferrence.seed=3"], "unknown key"),
         (["run", "--inference.cuts[0].name=3"], "there is no such entry"),

@@ -20,7 +20,7 @@ from hepflow.inference.workflow.steps import Step
 from hepflow.inference.workflow.supplied import Supply
 from hepflow.inference.workflow.tables import JobEvents, count_cutflow, join, read_job
 from hepflow.journal import tell
-from hepflow.keys import make_key
+from hepflow.keys import Key, make_key
 from hepflow.stamps import read_stamp
 from hepflow.storage import write_json
 
@@ -61,8 +61,8 @@ def make_events(spec: PhysicsSpec, folder: Path, executor: Executor, *, reuse: b
         No event is left, or their weights cannot be used.
     """
     jobs = list(jobs_of(spec, folder))
-    steps = [Step(job.name, folder / "jobs", job.key()) for job in jobs]
-    whole = Step(EVENTS, folder, _key(spec, steps))
+    steps = [step_of(job) for job in jobs]
+    whole = Step(EVENTS, folder, events_key(spec, steps))
     if whole.is_done(reuse=reuse):
         tell(STAGE, "reused", f"{len(jobs)} jobs, made with the same key")
         return Physics(folder / EVENTS, _stored(folder), len(jobs), 0)
@@ -97,16 +97,7 @@ def take_events(supply: Supply, spec: PhysicsSpec, folder: Path, *, reuse: bool)
     reuse
         Whether what was made with the same key is kept.
     """
-    whole = Step(
-        EVENTS,
-        folder,
-        make_key(
-            "inference events",
-            supplied=supply.key.digest,
-            parameters=spec.parameters,  # with their ranges, which the file has
-            sizes=dict(spec.sizes),
-        ),
-    )
+    whole = Step(EVENTS, folder, supplied_key(supply.key, spec))
     if whole.is_done(reuse=reuse):
         tell(STAGE, "reused", "the events that are handed in are the same")
         return Physics(folder / EVENTS, _stored(folder), 1, 0)
@@ -122,6 +113,16 @@ def take_events(supply: Supply, spec: PhysicsSpec, folder: Path, *, reuse: bool)
     return Physics(folder / EVENTS, summary, 1, 1)
 
 
+def supplied_key(supplied: Key, spec: PhysicsSpec) -> Key:
+    """Key of the event file, of the key that events are handed in with."""
+    own = make_key(
+        "inference events",
+        parameters=spec.parameters,  # with their ranges, which the file has
+        sizes=dict(spec.sizes),
+    )
+    return Key(own.stage, {**supplied.parts, **own.parts})
+
+
 def made_otherwise(spec: PhysicsSpec, folder: Path) -> str:
     """What changed since the event file of a folder was made; empty where nothing did."""
     if read_stamp(folder, Step.stamp_of(EVENTS)) is None:
@@ -130,12 +131,17 @@ def made_otherwise(spec: PhysicsSpec, folder: Path) -> str:
         jobs = list(jobs_of(spec, folder))
     except FileListError:
         return ""  # learning does not need what events were made of
-    steps = [Step(job.name, folder / "jobs", job.key()) for job in jobs]
-    whole = Step(EVENTS, folder, _key(spec, steps))
+    whole = Step(EVENTS, folder, events_key(spec, [step_of(job) for job in jobs]))
     return "" if whole.is_done() else whole.why()
 
 
-def _key(spec: PhysicsSpec, steps: Sequence[Step]) -> Any:
+def step_of(job: Job) -> Step:
+    """The step that a job is."""
+    return Step(job.name, Path(job.output).parent, job.key())
+
+
+def events_key(spec: PhysicsSpec, steps: Sequence[Step]) -> Key:
+    """Key of the event file, of those of its jobs."""
     return make_key(
         "inference events",
         jobs=[one.key.digest for one in steps],

@@ -28,7 +28,7 @@ from hepflow.inference.workflow.physics import (
 )
 from hepflow.inference.workflow.results import Results, evaluate_all, evaluations_of
 from hepflow.inference.workflow.specs import PhysicsSpec, parameters_of
-from hepflow.inference.workflow.steps import content_digest
+from hepflow.inference.workflow.steps import content_digest, evaluated_digest
 from hepflow.inference.workflow.supplied import Supply
 from hepflow.inference.workflow.training import Events, Trained, train_all
 from hepflow.journal import StageRecord, recorded
@@ -125,7 +125,7 @@ def run_study(
     """
     valid, began = Study.of(study), time.monotonic()
     require_tools(valid, physics=action in {"physics", "run"}, learning=action in {"ml", "run"})
-    _require_files(valid, action, events)
+    require_files(valid, action, events)
     manager = OutputDirectoryManager(valid.general.output_dir, valid.general.cache_dir)
     manager.remove_stale_temporaries()
     record(valid, manager, invocation)
@@ -157,8 +157,14 @@ def run_study(
     return conclude(finished, manager)
 
 
-def _require_files(study: Study, action: str, events: str | None) -> None:
-    """Files that are named are there, before anything is computed."""
+def require_files(study: Study, action: str, events: str | None) -> None:
+    """Stop before anything is computed where a file that is named is not there.
+
+    Raises
+    ------
+    UnreadableFile
+        There is none.
+    """
     own = study.inference.evaluation
     named = {"--events": events if action in {"ml", "plot"} else None}
     if action in {"ml", "run"} and own.data == "observed":
@@ -234,7 +240,7 @@ def learn(bench: Bench, events: str | None) -> tuple[Trained, Results]:
 
     path = event_file(bench, events)
     table = read_events(path)
-    _refuse_others(table, bench.study, path)
+    refuse_others(table, bench.study, path)
     own, digest = bench.study.inference, content_digest(table)
     trainees, draws = trainees_of(own), draws_of(own, table.parameters)
     spec = EvaluationSpec.of(bench.study)
@@ -245,7 +251,8 @@ def learn(bench: Bench, events: str | None) -> tuple[Trained, Results]:
     trained = train_all(content, trainees, draws, models, bench.executor, reuse=bench.reuse)
     exact = truth_of(table) is not None
     tasks = evaluations_of(trainees, trained, path, draws, spec, exact=exact)
-    results = evaluate_all(tasks, digest, trained, bench.folder, bench.executor, reuse=bench.reuse)
+    ranged = evaluated_digest(table, digest)
+    results = evaluate_all(tasks, ranged, trained, bench.folder, bench.executor, reuse=bench.reuse)
     return trained, results
 
 
@@ -268,8 +275,14 @@ def event_file(bench: Bench, events: str | None) -> Path:
     return require(path, "`hepflow sbi physics`")
 
 
-def _refuse_others(table: EventTable, study: Study, path: Path) -> None:
-    """Events must be of the parameters that are configured."""
+def refuse_others(table: EventTable, study: Study, path: Path) -> None:
+    """Stop where events are not of the parameters that are configured.
+
+    Raises
+    ------
+    InputError
+        They are of others.
+    """
     wanted = [one.name for one in parameters_of(study.inference)]
     found = [one.name for one in table.parameters]
     if study.inference.parameters and wanted != found:

@@ -53,9 +53,10 @@ class Step:
 
 
 def content_digest(table: EventTable) -> str:
-    """Digest of what estimators depend on: events, weights and points, not labels or ranges."""
+    """Digest of what estimators depend on: events, weights, points, powers; not labels, ranges."""
     digest = hashlib.sha256()
-    names = (table.observables, [one.name for one in table.parameters])
+    powers = [(one.name, one.max_power) for one in table.parameters]
+    names = (table.observables, powers, table.provenance.get("components"))
     points = [one.values for one in table.benchmarks]
     digest.update(repr((names, points, table.nuisances)).encode())
     arrays = [table.x, table.weights, table.sampled_from]
@@ -64,3 +65,9 @@ def content_digest(table: EventTable) -> str:
         digest.update(repr(one.shape).encode())
         digest.update(np.ascontiguousarray(one).data)
     return digest.hexdigest()
+
+
+def evaluated_digest(table: EventTable, content: str) -> str:
+    """Digest of what limits depend on: the ranges of the parameters besides the content."""
+    ranges = [(one.name, one.low, one.high) for one in table.parameters]
+    return hashlib.sha256(repr((content, ranges)).encode()).hexdigest()
