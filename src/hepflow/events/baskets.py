@@ -10,7 +10,7 @@ import bisect
 import itertools
 import operator
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,9 +82,9 @@ class Basket:
 class Baskets:
     """Baskets of a tree; entry ranges are read one after the other."""
 
-    tree: Any
+    tree_with: Callable[[Collection[str]], Any]  # tree of uproot that has some branches
+    source: Any  # of uproot
     path: str
-    _known: dict[str, Any] = field(default_factory=dict)  # branches as uproot has them
     _branches: dict[str, Branch | None] = field(default_factory=dict)
     _kept: dict[str, tuple[int, Basket]] = field(default_factory=dict)  # for the next range
 
@@ -93,7 +93,7 @@ class Baskets:
         if stop <= start:
             return {}
         try:
-            known = {name: self._branch(name) for name in names}
+            known = self._known(names)
             fit = {
                 name: one
                 for name, one in known.items()
@@ -110,12 +110,13 @@ class Baskets:
         shared: dict[tuple[int, ...], NDArray[np.int64]] = {}
         return {name: column.array(stop - start, shared) for name, column in found.items()}
 
-    def _branch(self, name: str) -> Branch | None:
-        if name not in self._branches:
-            if not self._known:
-                self._known |= {one.name: one for one in self.tree.branches}
-            self._branches[name] = Branch.of(self._known[name])
-        return self._branches[name]
+    def _known(self, names: Sequence[str]) -> dict[str, Branch | None]:
+        """What is known of branches; None of those that are left to uproot."""
+        new = {name for name in names if name not in self._branches}
+        if new:
+            there = {one.name: one for one in self.tree_with(new).branches}
+            self._branches |= {name: Branch.of(there[name]) for name in new}
+        return {name: self._branches[name] for name in names}
 
     def _columns(
         self, branches: Mapping[str, Branch], start: int, stop: int
@@ -144,7 +145,7 @@ class Baskets:
                 try:
                     file.seek(seek)
                     record = file.read(branch.sizes[number])
-                    basket = _basket(self.tree.file.source, record, branch, number, places)
+                    basket = _basket(self.source, record, branch, number, places)
                     found[name].add(basket, number)
                 except read_errors():
                     self._branches[name] = None

@@ -9,6 +9,7 @@ import operator
 from collections.abc import Collection, Iterator
 from typing import Any
 
+SKIPPED = "hepflow_skipped"  # in the context of what is read: objects are left out of arrays
 _LONGEST = 1024  # [byte] of the name of a class, as nearly all are
 
 
@@ -17,9 +18,10 @@ def quicken_opening() -> None:
     """Have uproot find names of classes without copying all that follows them, in this process.
 
     It copies the rest of the tree's record for each branch: with the number of branches, and of
-    baskets, the time grows quadratically.
+    baskets, the time grows quadratically. What is `SKIPPED` it leaves out of arrays.
     """
     import uproot.model
+    from uproot.models.TObjArray import Model_TObjArray
     from uproot.source.cursor import Cursor
 
     slowly = Cursor.classname
@@ -34,6 +36,14 @@ def quicken_opening() -> None:
             self.skip(len(name) + 1)
         return name.decode(errors="surrogateescape")
 
+    def without_skipped(self: Any, chunk: Any, cursor: Any, context: Any, file: Any) -> Any:
+        found = finished(self, chunk, cursor, context, file)
+        if context.get(SKIPPED):
+            found._data = [one for one in found._data if one is not None]  # noqa: SLF001 - an array
+        return found
+
+    finished = Model_TObjArray.postprocess
+    Model_TObjArray.postprocess = without_skipped
     Cursor.classname = classname
     uproot.model.classname_regularize = functools.cache(uproot.model.classname_regularize)
 

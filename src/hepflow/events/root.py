@@ -6,7 +6,7 @@ import difflib
 import functools
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from hepflow.events.decompression import bound_decompression
 from hepflow.events.failures import ROOT, named
 from hepflow.events.foreign import READS, foreign_format
 from hepflow.events.opening import only_branches, quicken_opening, without_collection
+from hepflow.events.tree_record import TreeRecord
 from hepflow.remote import is_remote
 
 _RUNS = "Runs"
@@ -31,11 +32,23 @@ _SUMS_OF_WEIGHTS = ("genEventSumw", "genEventSumw_")
 class TreeColumns:
     """Columns of a TTree."""
 
-    tree: Any
+    directory: Any  # of uproot, with the tree
+    name: str  # of the tree there
+    record: TreeRecord | None  # None where uproot reads the tree as a whole
     names: frozenset[str]
     num_entries: int
     uuid: str
     kind: str = ROOT
+
+    def tree_with(self, names: Collection[str]) -> Any:
+        """Tree of uproot that has at least these branches."""
+        found = None if self.record is None else self.record.tree_with(names)
+        return self._whole if found is None else found
+
+    @functools.cached_property
+    def _whole(self) -> Any:
+        with without_collection():
+            return self.directory[self.name]
 
     @functools.cached_property
     def _ahead(self) -> ReadAhead:
@@ -51,24 +64,27 @@ class TreeColumns:
     @functools.cached_property
     def _baskets(self) -> Baskets | None:
         """Quick way to columns of numbers; None where the file is not of this machine."""
-        if is_remote(str(self.tree.file.file_path)):
+        file = self.directory.file
+        if is_remote(str(file.file_path)):
             return None
         # that of the source is absolute: the folder in which this runs may be another one by now
-        return Baskets(self.tree, str(self.tree.file.source.file_path))
+        return Baskets(self.tree_with, file.source, str(file.source.file_path))
 
     def _ends_of(self, names: Sequence[str]) -> list[int]:
         """Entries where a basket of each of the branches ends, ascending."""
         wanted = frozenset(names)
-        found = [set(one.entry_offsets) for one in self.tree.branches if one.name in wanted]
+        branches = self.tree_with(wanted).branches
+        found = [set(one.entry_offsets) for one in branches if one.name in wanted]
         return sorted(set.intersection(*found)) if found else []
 
     def _read_range(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
         """Read branches in one go: their baskets are fetched together."""
         wanted = frozenset(names)
-        with only_branches(self.tree, wanted):
-            arrays = self.tree.arrays(
+        tree = self.tree_with(wanted)
+        with only_branches(tree, wanted):
+            arrays = tree.arrays(
                 # not by expression: names such as lep.pt would be taken for Python
-                filter_branch=lambda branch: branch.name in wanted and branch.parent is self.tree,
+                filter_branch=lambda branch: branch.name in wanted and branch.parent is tree,
                 entry_start=start,
                 entry_stop=stop,
                 library="ak",
@@ -78,18 +94,20 @@ class TreeColumns:
 
     def title(self, name: str) -> str:
         """Title of a branch; one that only repeats its name and type says nothing."""
-        return str(self.tree[name].title or "")
+        return str(self.tree_with([name])[name].title or "")
 
     def runs_sum(self) -> float | None:
         """Sum of weights of the Runs tree beside it."""
-        return sum_of_runs(self.tree.file.root_directory)
+        return sum_of_runs(self.directory.file.root_directory)
 
     def digest(self) -> str:
         """Digest of the tree's own record, which lists sizes and places of all baskets.
 
         It was read when the tree was opened.
         """
-        return _digest(self.tree, [self.tree.chunk.raw_data])
+        if self.record is not None:
+            return _digest(self.record.key, [self.record.content])
+        return _digest(self._whole.parent, [self._whole.chunk.raw_data])
 
 
 @dataclass(frozen=True)
@@ -139,7 +157,7 @@ class NtupleColumns:
             where = group.page_list_link.locator
             places.append((where.offset, where.num_bytes))
         found = (source.chunk(start, start + length).raw_data for start, length in places)
-        return _digest(self.ntuple, found)
+        return _digest(self.ntuple.parent, found)
 
 
 def open_root(filename: str, treename: str) -> TreeColumns | NtupleColumns:
@@ -167,8 +185,7 @@ def open_root(filename: str, treename: str) -> TreeColumns | NtupleColumns:
             f"{named(filename)}: this is {foreign.name} (tree {foreign.tree!r}, {foreign.tells}). "
             f"{READS}"
         )
-    with without_collection():
-        columns = _columns(root_file[treename]) if treename in names else None
+    columns = _columns(root_file, treename) if treename in names else None
     if columns is None:
         raise MissingTree(
             f"{named(filename)}: there is no tree {treename!r}. {_trees_there(classes, treename)}"
@@ -209,26 +226,37 @@ def _trees_there(classes: Mapping[str, str], wanted: str) -> str:
     return f"{hint}The file has: {', '.join(tables)}."
 
 
-def _columns(found: Any) -> TreeColumns | NtupleColumns | None:
+def _columns(directory: Any, name: str) -> TreeColumns | NtupleColumns | None:
     """Columns of what has the tree's name; None where it is no table, such as a histogram."""
     import uproot
 
+    record = TreeRecord.of(directory, name)
+    if record is not None:
+        tree = record.tree_with(())
+        if any(branch.num_entries == tree.num_entries for branch in tree.branches):
+            return _tree_columns(directory, name, tree, record)
+    with without_collection():
+        found = directory[name]
     if isinstance(found, uproot.behaviors.TTree.TTree):
-        names = frozenset(found.keys(recursive=False))
-        entries = int(found.num_entries)
-        if names and all(branch.num_entries != entries for branch in found.branches):
+        entries = found.num_entries
+        if found.branches and all(one.num_entries != entries for one in found.branches):
             raise ValueError(f"the tree says that it has {entries} events, its branches differ")
-        return TreeColumns(found, names, entries, str(found.file.uuid))
+        return _tree_columns(directory, name, found, None)
     if isinstance(found, uproot.behaviors.RNTuple.RNTuple):
         fields, counters = _flat_fields(found)
         return NtupleColumns(found, fields, counters, int(found.num_entries), str(found.file.uuid))
     return None
 
 
-def _digest(found: Any, contents: Iterable[Any]) -> str:
+def _tree_columns(directory: Any, name: str, tree: Any, record: TreeRecord | None) -> TreeColumns:
+    names = frozenset(tree.keys(recursive=False)) if record is None else record.names
+    uuid = str(tree.file.uuid)
+    return TreeColumns(directory, name, record, names, int(tree.num_entries), uuid)
+
+
+def _digest(key: Any, contents: Iterable[Any]) -> str:
     """Digest of what a file says of its tree; its key has the place and the time of writing."""
-    key = found.parent
-    known = (found.file.fEND, key.fSeekKey, key.fNbytes, key.fDatime)
+    known = (key.file.fEND, key.fSeekKey, key.fNbytes, key.fDatime)
     digest = hashlib.sha256(repr(tuple(map(int, known))).encode())
     for content in contents:
         digest.update(content)

@@ -52,6 +52,15 @@ CODECS = {
 }
 
 
+def reader_of(columns, path):
+    return Baskets(columns.tree_with, columns.directory.file.source, path)
+
+
+def whole(columns):
+    """The tree with all branches, as uproot reads it."""
+    return columns.directory[columns.name]
+
+
 @pytest.fixture(scope="module", params=sorted(CODECS))
 def path(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("baskets") / f"{request.param}.root"
@@ -72,13 +81,13 @@ def same(found, expected):
 @given(st.lists(st.integers(0, N), max_size=6).map(sorted), st.booleans())
 def test_any_ranges_are_those_of_uproot(path, cuts, backwards):
     columns = open_root(str(path), "Events")
-    reader = Baskets(columns.tree, str(path))
+    reader = reader_of(columns, str(path))
     ranges = list(pairwise([0, *cuts, N]))
     for start, stop in reversed(ranges) if backwards else ranges:
         found = reader.read(sorted(columns.names), start, stop)
         assert set(found) == (columns.names if stop > start else set())
         for name, one in found.items():
-            same(one, columns.tree[name].array(entry_start=start, entry_stop=stop))
+            same(one, whole(columns)[name].array(entry_start=start, entry_stop=stop))
 
 
 def test_a_basket_is_decompressed_once(path, monkeypatch):
@@ -91,7 +100,7 @@ def test_a_basket_is_decompressed_once(path, monkeypatch):
         return real(source, record, branch, number, places)
 
     monkeypatch.setattr(baskets, "_basket", counting)
-    reader = Baskets(columns.tree, str(path))
+    reader = reader_of(columns, str(path))
     for start in range(0, N, 30):
         reader.read(["x_int32"], start, start + 30)
     assert seen == [0, 1, 2, 3, 4]
@@ -99,7 +108,7 @@ def test_a_basket_is_decompressed_once(path, monkeypatch):
 
 def test_columns_of_one_object_share_their_lists(path):
     columns = open_root(str(path), "Events")
-    found = Baskets(columns.tree, str(path)).read(["Jet_float32", "Jet_uint8"], 10, 80)
+    found = reader_of(columns, str(path)).read(["Jet_float32", "Jet_uint8"], 10, 80)
     first, second = (one.layout.offsets.data for one in found.values())
     assert first is second
 
@@ -110,7 +119,7 @@ def test_what_is_not_plain_numbers_is_left_to_uproot(tmp_path):
         tree = file.mktree("Events", {"text": str, "fixed": "3 * float64", "x": "float64"})
         tree.extend({"text": ["a", "bc"], "fixed": np.zeros((2, 3)), "x": np.arange(2.0)})
     columns = open_root(str(path), "Events")
-    assert set(Baskets(columns.tree, str(path)).read(["text", "fixed", "x"], 0, 2)) == {"x"}
+    assert set(reader_of(columns, str(path)).read(["text", "fixed", "x"], 0, 2)) == {"x"}
     found = columns.read(["text", "fixed", "x"], 0, 2)
     assert [one.tolist() for one in found.values()] == [["a", "bc"], [[0] * 3] * 2, [0, 1]]
 
@@ -118,13 +127,13 @@ def test_what_is_not_plain_numbers_is_left_to_uproot(tmp_path):
 @pytest.mark.parametrize("start", [-1, N])
 def test_a_range_that_is_not_in_the_file_is_left_to_uproot(path, start):
     columns = open_root(str(path), "Events")
-    assert Baskets(columns.tree, str(path)).read(["x_int32"], start, start + 5) == {}
+    assert reader_of(columns, str(path)).read(["x_int32"], start, start + 5) == {}
 
 
 @pytest.mark.parametrize("where", [4, 7, 17, "tail", "content", "cut"])
 def test_a_basket_that_is_damaged_is_left_to_uproot(path, tmp_path, where):
     columns = open_root(str(path), "Events")
-    branch = columns.tree["Jet_float32"]
+    branch = whole(columns)["Jet_float32"]
     seek, size = (int(branch.member(one)[2]) for one in ("fBasketSeek", "fBasketBytes"))
     content = bytearray(path.read_bytes())
     key = int.from_bytes(content[seek + 14 : seek + 16], "big")
@@ -137,7 +146,7 @@ def test_a_basket_that_is_damaged_is_left_to_uproot(path, tmp_path, where):
     else:
         content[seek + where - 1] ^= 0x55
     (tmp_path / "damaged.root").write_bytes(content)
-    reader = Baskets(columns.tree, str(tmp_path / "damaged.root"))
+    reader = reader_of(columns, str(tmp_path / "damaged.root"))
     found = reader.read(["Jet_float32"], 0, N)
     assert found == {} or ak.array_equal(found["Jet_float32"], branch.array())
     assert where in {4, 7, 17} or found == {} or where == "content"
@@ -145,7 +154,7 @@ def test_a_basket_that_is_damaged_is_left_to_uproot(path, tmp_path, where):
 
 def damaged(path, target, name):
     """A file in which the third basket of a branch has another number of entries."""
-    branch = open_root(str(path), "Events").tree[name]
+    branch = whole(open_root(str(path), "Events"))[name]
     seek = int(branch.member("fBasketSeek")[2])
     content = bytearray(path.read_bytes())
     key = int.from_bytes(content[seek + 14 : seek + 16], "big")
@@ -156,7 +165,7 @@ def damaged(path, target, name):
 
 def test_a_branch_that_is_damaged_leaves_the_others_quick(path, tmp_path, monkeypatch):
     columns = open_root(str(path), "Events")
-    reader = Baskets(columns.tree, damaged(path, tmp_path / "damaged.root", "Jet_float32"))
+    reader = reader_of(columns, damaged(path, tmp_path / "damaged.root", "Jet_float32"))
     names = ["Jet_float32", "Jet_uint8", "x_int32"]
     assert set(reader.read(names, 0, 30)) == set(names)
     assert set(reader.read(names, 30, 60)) == {"Jet_uint8", "x_int32"}
@@ -172,7 +181,7 @@ def test_a_branch_that_is_damaged_leaves_the_others_quick(path, tmp_path, monkey
     assert set(found) == {"Jet_uint8", "x_int32"}
     assert "float32" not in seen  # it is not tried again
     for name, one in found.items():
-        same(one, columns.tree[name].array())
+        same(one, whole(columns)[name].array())
 
 
 def test_another_folder_does_not_lead_to_another_file(path, tmp_path, monkeypatch):
@@ -192,7 +201,7 @@ def test_files_of_cms_are_read_like_that(name):
     columns = open_root(path, "Events")
     names = sorted(columns.names)[::40]
     stop = columns.num_entries
-    found = Baskets(columns.tree, path).read(names, 1, stop)
+    found = reader_of(columns, path).read(names, 1, stop)
     assert len(found) > 0.9 * len(names)
     for one, values in found.items():
-        same(values, columns.tree[one].array(entry_start=1, entry_stop=stop))
+        same(values, whole(columns)[one].array(entry_start=1, entry_stop=stop))
