@@ -71,7 +71,8 @@ def _volume(spec: SkimSpec, dataset: Dataset, path: str, tree: str) -> Volume | 
 def _sizes(columns: Any, names: set[str]) -> tuple[int, int] | None:
     """Bytes of these columns in the whole file, compressed and not; None where not known."""
     if isinstance(columns, TreeColumns):
-        branches = [branch for branch in columns.tree.branches if branch.name in names]
+        tree = columns.tree_with(names & columns.names)
+        branches = [branch for branch in tree.branches if branch.name in names]
         return (
             sum(branch.compressed_bytes for branch in branches),
             sum(branch.uncompressed_bytes for branch in branches),
