@@ -70,7 +70,8 @@ def test_any_branches_of_files_of_cms_are_those_of_the_whole_tree(name, data):
             assert some.num_entries == tree.num_entries
             for one in wanted:
                 assert as_told(some[one]) == as_told(tree[one])
-                assert ak.array_equal(some[one].array(entry_stop=5), tree[one].array(entry_stop=5))
+                few = (tree_[one].array(entry_stop=5) for tree_ in (some, tree))
+                assert ak.array_equal(*few, equal_nan=True)
 
 
 def test_lists_come_with_the_branch_of_their_lengths(opened):
@@ -103,6 +104,36 @@ def test_what_is_no_tree_of_plain_branches_is_left_to_uproot(name):
         if record is not None:  # this one has plain branches, too
             assert record.names == frozenset(file[tree].keys(recursive=False))
         assert open_root(str(shared(name)), tree).names
+
+
+def without_branches(content, leaves):
+    return content.replace(b"TBranch\x00", b"TBrunch\x00")
+
+
+def with_fewer_leaves(content, leaves):
+    changed = bytearray(content)
+    changed[leaves - 8 : leaves - 4] = (3).to_bytes(4, "big")
+    return bytes(changed)
+
+
+def with_another_branch(content, leaves):
+    return content[::-1].replace(b"\x00hcnarBT", b"\x00hcnarBX", 1)[::-1]
+
+
+def with_a_name_of_the_leaves(content, leaves):
+    changed = bytearray(content)
+    changed[leaves - 9] = 1
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [without_branches, with_fewer_leaves, with_another_branch, with_a_name_of_the_leaves],
+)
+def test_another_record_is_left_to_uproot(opened, change):
+    record = TreeRecord.of(opened, "Events")
+    key = _Key(opened.key("Events"), change(record.content, record._leaves[0]))
+    assert TreeRecord.of(_Directory(key), "Events") is None
 
 
 @settings(deadline=None, max_examples=60)
