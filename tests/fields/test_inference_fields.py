@@ -266,17 +266,19 @@ def test_a_method_may_have_its_own(name):
 def test_evaluations():
     own = {"luminosity": 5, "truth": {"C_LL": 0.1}, "ranges": {"C_RR": [0, 1]}, "points": 7,
            "levels": [0.9], "rate": False, "events": 200, "information": False,
-           "histogram": {"enabled": False, "observables": ["mass"], "bins": 4},
+           "histogram": {"observables": ["mass"], "bins": 4},
            "neyman": {"toys": 10, "points": 5}, "calibration": False, "calibrate": True,
            "coverage": 30}  # fmt: skip
     found = EvaluationSpec.of(Study(inference={"evaluation": own, "seed": 4}))
     assert dataclasses.asdict(found) == {
         "luminosity": 5, "data": "asimov", "observed": None, "truth": {"C_LL": 0.1},
         "ranges": {"C_RR": (0, 1)}, "points": 7, "levels": (0.9,), "rate": False, "events": 200,
-        "histogram": False, "columns": ("mass",), "bins": 4, "information": False, "toys": 10,
+        "histogram": True, "columns": ("mass",), "bins": 4, "information": False, "toys": 10,
         "toy_points": 5, "calibration": False, "calibrate": True, "coverage": 30, "seed": 4,
     }  # fmt: skip
     assert EvaluationSpec.of(Study(general={"lumi": {"1": 2.0, "2": 3.0}})).luminosity == 5
+    without = Study(inference={"evaluation": {"histogram": {"enabled": False}}})
+    assert not EvaluationSpec.of(without).histogram
 
 
 @pytest.mark.field("inference.evaluation.data", "inference.evaluation.observed")

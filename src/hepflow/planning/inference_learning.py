@@ -170,10 +170,16 @@ class _Learning:
 
     def _tasks(self, folder: Path, *, done: bool) -> Iterator[FigureTask]:
         """Figures whose content is known."""
-        if self.events.table is None:
+        table = self.events.table  # as it will be: units and labels may be others than stored
+        if table is None:
             return
         bench = Bench(self.study, self.folders, NothingRuns())
-        stored = replace(_stored(bench, None), methods=self._results() if done else {})
+        stored = replace(
+            _stored(bench, None),
+            table=table,
+            parameters=table.parameters,
+            methods=self._results() if done else {},
+        )
         look = look_of(bench)
         for kind in self.study.inference.plots:
             for name, content in _FIGURES[kind](stored):

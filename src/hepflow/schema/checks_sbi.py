@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ BUILT_IN: Final = ("C_LL", "C_RR")
 BUILT_IN_OBSERVABLES: Final = ("mass", "rapidity", "cos_theta")
 _TAKEN: Final = {"histogram", "exact"}  # names of results without a network
 _PLANE: Final = 2  # parameters
+_LEVELS: Final = (0.68, 0.95)  # of regions, where none are given
+_ROUNDING: Final = 1e-6  # of a number of toys
 _SCALES: Final = ("mu", "mur", "muf")
 _DENSITIES: Final = {"nde", "scandal"}
 _RATIOS: Final = {"alice", "alices", "carl", "rolr", "rascal", "cascal"}
@@ -194,10 +197,7 @@ def evaluation_sensible(tree: Tree) -> Problems:
         yield from no_effect(own, where, {"truth": None}, "with data 'observed'")
     else:
         yield from no_effect(own, where, {"observed": None}, "with data 'asimov'")
-    if section(own, "neyman").get("toys", 0) == 0 and differs(
-        section(own, "neyman").get("points", 9), 9
-    ):
-        yield Problem(f"{where}.neyman.points", "has no effect without toys.", "Remove it.")
+    yield from _toys_sensible(own, where)
     known_parameters = parameters_of(tree)
     if known_parameters is not None and len(known_parameters) > _PLANE and not own.get("points"):
         message = f"missing. It is needed for {len(known_parameters)} parameters."
@@ -210,11 +210,37 @@ def evaluation_sensible(tree: Tree) -> Problems:
     levels = own.get("levels")
     if isinstance(levels, (list, tuple)) and len(set(map(str, levels))) < len(levels):
         yield Problem(f"{where}.levels", "the same level twice.", "Remove one of them.")
-    known, wanted = observables_of(tree), section(own, "histogram").get("observables")
-    for i, name in texts(wanted):
+    yield from _histogram_sensible(tree, section(own, "histogram"), f"{where}.histogram")
+
+
+def _toys_sensible(own: Mapping[str, Any], where: str) -> Problems:
+    """There are toys for the levels, and points for toys."""
+    neyman, levels = section(own, "neyman"), own.get("levels", _LEVELS)
+    toys = neyman.get("toys", 0)
+    if toys == 0 and differs(neyman.get("points", 9), 9):
+        yield Problem(f"{where}.neyman.points", "has no effect without toys.", "Remove it.")
+    if not isinstance(toys, int) or not isinstance(levels, (list, tuple)):
+        return
+    highest = max((one for one in levels if isinstance(one, float) and one < 1), default=0.0)
+    if toys and toys * (1.0 - highest) < 1.0 - _ROUNDING:
+        message = f"{toys} toys cannot tell a level of {100 * highest:g} %."
+        hint = f"Use {math.ceil(10 / (1.0 - highest) - _ROUNDING)} or more, or 0 for none."
+        yield Problem(f"{where}.neyman.toys", message, hint)
+
+
+def _histogram_sensible(tree: Tree, own: Mapping[str, Any], where: str) -> Problems:
+    """What is compared with exists, once."""
+    if own.get("enabled", True) is False:
+        unused = {"observables": None, "bins": 10}
+        yield from no_effect(own, where, unused, "where histograms are not fitted")
+    known, seen = observables_of(tree), set[str]()
+    for i, name in texts(own.get("observables")):
+        path = f"{where}.observables[{i}]"
         if known is not None and name not in known:
-            path = f"{where}.histogram.observables[{i}]"
             yield Problem(path, f"{name!r} is no observable.", did_you_mean(name, known))
+        elif name in seen:
+            yield Problem(path, f"{name!r} stands there twice.", "Remove one of them.")
+        seen.add(name)
 
 
 def nuisances_sensible(tree: Tree) -> Problems:

@@ -126,6 +126,18 @@ CASES = {
         "limits",
         "inference-plots",
     ),
+    "unit": (
+        None,
+        {},
+        {
+            "parameters": [
+                {"name": "C_LL", "range": [-1.0, 1.0], "unit": "1/GeV$^2$"},
+                {"name": "C_RR", "range": [-1.0, 1.0]},
+            ]
+        },
+        "events limits inference-plots",
+        "",
+    ),
     "look": (None, {"plotting": {"experiment": "Mine"}}, {}, "inference-plots", ""),
     "lost network": (lose("models/sally/member_0/weights.npz"), {}, {}, "training", ""),
     "lost events": (
@@ -188,6 +200,21 @@ def test_reasons_name_the_part_of_the_key_down_the_chain(folder):
     lost = lose("models/sally/member_0/weights.npz")
     lost(folder)
     assert left(folder) == {"models/sally/member_0": ["what was stored is not there any more"]}
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "made"),
+    [
+        ({"histogram": {"bins": 5}}, {"histogram"}),
+        ({"histogram": {"enabled": False}}, set()),
+        ({"information": False}, {"sally", "alice", "histogram"}),
+        ({"calibration": True}, {"sally", "alice"}),
+        ({"calibrate": True}, {"alice"}),
+        ({"rate": False}, {"sally", "alice", "histogram", "exact"}),
+    ],
+)
+def test_only_what_listens_to_a_setting_is_evaluated_anew(folder, evaluation, made):
+    assert set(left(folder, evaluation=evaluation)) == made
 
 
 def test_before_the_first_run_all_is_to_be_done_and_nothing_is_written(tmp_path):

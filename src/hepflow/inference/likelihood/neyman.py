@@ -18,6 +18,7 @@ from hepflow.inference.records import Floats
 from hepflow.records.sbi import Critical
 
 TOYS = 1000  # at each point
+ROUNDING = 1e-6  # of a number of toys
 
 
 def critical_values(  # noqa: PLR0913 -- what is tested, where, on what, and how
@@ -75,10 +76,11 @@ def critical_values(  # noqa: PLR0913 -- what is tested, where, on what, and how
     """
     places = np.atleast_2d(np.asarray(points, dtype=np.float64))
     highest = max(levels)
-    if n_toys * (1.0 - highest) < 1.0:
+    beyond = n_toys * (1.0 - highest)
+    if beyond < 1.0 - ROUNDING:
         raise InputError(
             f"{n_toys} toys cannot tell a level of {100 * highest:g} %. Use "
-            f"{int(np.ceil(10 / (1 - highest)))} or more."
+            f"{int(np.ceil(10 / (1 - highest) - ROUNDING))} or more."
         )
     quantiles, effective = [], []
     streams = np.random.SeedSequence(seed).spawn(len(places))

@@ -30,13 +30,14 @@ class Curve:
     spread: float  # 0: all estimates are the same
     knots: Floats  # shape (k,), of (log ratio - centre) / spread
     coefficients: Floats  # shape (k,)
+    ends: tuple[float, float] = (-np.inf, np.inf)  # of what is possible
 
     def __call__(self, logs: Floats) -> Floats:
-        """Calibrated log ratios; linear beyond the outermost knots."""
+        """Calibrated log ratios; linear beyond the outermost knots, as far as is possible."""
         if not self.spread:
             return np.full(np.shape(logs), self.coefficients[0])
         found = _basis((logs - self.centre) / self.spread, self.knots) @ self.coefficients
-        return np.asarray(found, dtype=np.float64)
+        return np.asarray(np.clip(found, *self.ends), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,19 @@ def curve(logs: Floats, numerator: Floats, denominator: Floats) -> Curve:
     coefficients = np.zeros(len(knots))
     coefficients[:2] = centre, spread  # the estimate itself
     found = _regression(_basis(nodes, knots), up, down, coefficients)
-    return Curve(centre, spread, knots, found)
+    return Curve(centre, spread, knots, found, _ends(numerator, denominator))
+
+
+def _ends(numerator: Floats, denominator: Floats) -> tuple[float, float]:
+    """Smallest and largest log ratio that any observable of these events may have.
+
+    That of an observable is a mean of those of the events with this value. In a tail with few
+    events of the denominator the curve would go on to where there is nothing.
+    """
+    both = (numerator > 0) | (denominator > 0)
+    with np.errstate(divide="ignore"):
+        logs = np.log(numerator[both]) - np.log(denominator[both])
+    return float(logs.min()), float(logs.max())
 
 
 def _shared_out(values: Floats, up: Floats, down: Floats) -> tuple[Floats, Floats, Floats]:

@@ -182,9 +182,8 @@ def _coverage(
     spec = ground.spec
     best = tuple(float(one) for one in found.fit.bestfit[: len(ground.parameters)])
     truth = ground.data.theta or best
-    number = ground.data.n_events
-    if likelihood.constraints:  # nominal in the truth, but perhaps not in data
-        number = events_at(likelihood, truth, number)
+    # With a rate, what is expected at the truth: observed data may have more or less.
+    number = events_at(likelihood, truth, ground.data.n_events)
     grid = Grid.over(around(found, ground), _TOY_GRID)
     rng = np.random.default_rng([spec.seed, 7])
     toys = resampled(

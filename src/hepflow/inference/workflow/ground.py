@@ -225,7 +225,7 @@ def read_observed(path: str, names: tuple[str, ...]) -> Floats:
     UnreadableFile
         There is no such file, or it is of another kind.
     InputError
-        An observable is not in it.
+        An observable is not in it, or not a finite number in each event.
     """
     file = Path(path)
     if not file.is_file():
@@ -245,7 +245,15 @@ def read_observed(path: str, names: tuple[str, ...]) -> Floats:
             f"{file}: expected one number of each event in each column, and events at all, but the "
             f"shapes are {', '.join(f'{name} {shape}' for name, shape in shapes.items())}."
         )
-    return np.stack(found, axis=1)
+    events = np.stack(found, axis=1)
+    bad = np.argwhere(~np.isfinite(events))
+    if len(bad):
+        row, column = bad[0]
+        raise InputError(
+            f"{file}: {len(set(bad[:, 0]))} of {len(events)} events have an observable that is no "
+            f"finite number, first {names[column]} of event {row + 1}. Remove or mend them."
+        )
+    return events
 
 
 def _columns(file: Path) -> Mapping[str, Any]:

@@ -42,6 +42,7 @@ class Draws:
     events: int  # of a training sample
     reference: tuple[float, ...]
     numerators: str  # "prior", "benchmarks", "grid"
+    ranges: tuple[tuple[float, float], ...]  # of the parameters, which a grid covers
     points: int | None  # different numerators
     priors: tuple[ThetaSource, ...]  # one a parameter
     min_effective: float  # events of a draw below which there is a warning
@@ -53,7 +54,7 @@ class Draws:
             return benchmark_points(table.benchmarks)
         if self.numerators == "grid":
             each = max(2, round((self.points or _GRID) ** (1 / len(table.parameters))))
-            return grid([np.linspace(one.low, one.high, each) for one in table.parameters])
+            return grid([np.linspace(low, high, each) for low, high in self.ranges])
         return Product(self.priors)
 
 
@@ -96,6 +97,7 @@ def draws_of(own: Inference, parameters: tuple[Parameter, ...]) -> Draws:
         sampling.events,
         reference,
         sampling.numerators,
+        tuple((one.low, one.high) for one in parameters),
         sampling.points,
         tuple(
             _prior(one, sampling.prior.get(one.name) or Prior(), at)

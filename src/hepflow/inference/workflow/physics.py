@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from hepflow.errors import FileListError
 from hepflow.execution import Executor
 from hepflow.execution.failures import raise_failures
@@ -84,14 +86,14 @@ def make_events(spec: PhysicsSpec, folder: Path, executor: Executor, *, reuse: b
 
 
 def take_events(supply: Supply, spec: PhysicsSpec, folder: Path, *, reuse: bool) -> Physics:
-    """Write events that were handed in as the event file.
+    """Write events that were handed in as the event file, in random order.
 
     Parameters
     ----------
     supply
         The events.
     spec
-        With nuisance parameters of the normalisation.
+        With nuisance parameters of the normalisation, and the seed.
     folder
         ``inference`` of the output folder.
     reuse
@@ -103,7 +105,9 @@ def take_events(supply: Supply, spec: PhysicsSpec, folder: Path, *, reuse: bool)
         return Physics(folder / EVENTS, _stored(folder), 1, 0)
     tell(STAGE, "ran", f"events of skims, {whole.why()}")
     whole.begin()
-    table = supply.table
+    # Skims have one dataset after the other; of test events some stand for all.
+    order = np.random.default_rng([spec.seed, len(supply.table)]).permutation(len(supply.table))
+    table = supply.table.select(order)
     for name, size in spec.sizes.items():
         table = add_normalisation(table, name, size)
     summary = summary_of(table, [], [JobEvents(table, -1, len(table), 0.0)])
@@ -117,6 +121,7 @@ def supplied_key(supplied: Key, spec: PhysicsSpec) -> Key:
     """Key of the event file, of the key that events are handed in with."""
     own = make_key(
         "inference events",
+        seed=spec.seed,
         parameters=spec.parameters,  # with their ranges, which the file has
         sizes=dict(spec.sizes),
     )

@@ -51,7 +51,6 @@ def evaluations_of(
     exact: bool,
 ) -> list[Evaluation]:
     """All evaluations: methods, and what they are compared with."""
-    as_they_are = replace(spec, calibrate=False)  # without a ratio there is nothing to calibrate
     kinds = {one.name: loss_of(one.method).kind for one in trainees}
     found = [
         Evaluation(
@@ -61,15 +60,31 @@ def evaluations_of(
             str(trained.folders[one.name]),
             str(events),
             draws,
-            as_they_are if kinds[one.name] == "score" else spec,
+            _heard(spec, kinds[one.name]),
         )
         for one in trainees
     ]
     others = [*([HISTOGRAM] if spec.histogram else []), *([EXACT] if exact else [])]
     return [
         *found,
-        *(Evaluation(name, name, name, "", str(events), draws, as_they_are) for name in others),
+        *(
+            Evaluation(name, name, name, "", str(events), draws, _heard(spec, name))
+            for name in others
+        ),
     ]
+
+
+def _heard(spec: EvaluationSpec, kind: str) -> EvaluationSpec:
+    """What an evaluation listens to; the rest is left out, so that it is not made anew for that."""
+    if kind != HISTOGRAM:
+        spec = replace(spec, histogram=False, columns=None, bins=0)
+    if kind in {HISTOGRAM, EXACT}:  # nothing is estimated that could be checked
+        spec = replace(spec, calibration=False)
+    if kind == EXACT:
+        spec = replace(spec, information=False)
+    if kind in {HISTOGRAM, EXACT, "score"}:  # without a ratio there is nothing to calibrate
+        spec = replace(spec, calibrate=False)
+    return spec
 
 
 def evaluate_all(

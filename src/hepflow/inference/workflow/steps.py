@@ -68,6 +68,6 @@ def content_digest(table: EventTable) -> str:
 
 
 def evaluated_digest(table: EventTable, content: str) -> str:
-    """Digest of what limits depend on: the ranges of the parameters besides the content."""
-    ranges = [(one.name, one.low, one.high) for one in table.parameters]
+    """Digest of what limits depend on: ranges and units of the parameters besides the content."""
+    ranges = [(one.name, one.low, one.high, one.unit) for one in table.parameters]
     return hashlib.sha256(repr((content, ranges)).encode()).hexdigest()

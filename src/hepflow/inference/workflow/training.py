@@ -163,7 +163,11 @@ def _sampled(draws: Draws, kind: str) -> tuple[Any, ...]:
     common = (draws.fractions, draws.events, draws.reference, draws.seed)
     if kind == "score":
         return common
-    return (*common, draws.numerators, draws.points, draws.priors)
+    own: Mapping[str, tuple[Any, ...]] = {
+        "prior": (draws.points, draws.priors),
+        "grid": (draws.points, draws.ranges),
+    }
+    return (*common, draws.numerators, *own.get(draws.numerators, ()))
 
 
 def _train(left: Sequence[Member], table: EventTable, draws: Draws, executor: Executor) -> None:

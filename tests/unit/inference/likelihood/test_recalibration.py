@@ -104,6 +104,21 @@ def test_a_far_tail_hides_nothing():
     assert np.abs(mended - truth).max() < 1e-3
 
 
+def test_no_event_is_told_more_than_any_simulated_one():
+    """A line through the few events of a tail would go on to ratios that nothing has."""
+    rng = np.random.default_rng(6)
+    x = np.concatenate([rng.normal(0, 1, 2000), np.linspace(5, 50, 10)])[:, None]
+    up = np.where(x[:, 0] < 5, 1.0, 0.02)
+    down = np.where(x[:, 0] < 5, 1.0, 1e-3)
+    found = Simulation((Parameter("a", 0, 1),), x, np.stack([down, up], axis=1), lambda t: np.concatenate([1 - t, t], -1), np.zeros_like)  # fmt: skip # noqa: E501 - two benchmarks
+    mended = Recalibrated(lambda x, t: t[:, :1] * x[:, 0], found, (0.0,))
+    told = mended(np.array([[0.0], [4.0], [30.0], [50.0], [500.0]]), np.array([[1.0]]))[0]
+    largest = np.log(20.0 * down.sum() / up.sum())
+    assert told[-1] == pytest.approx(largest)
+    assert told.max() <= largest + 1e-12
+    assert abs(told[0]) < 0.05
+
+
 def test_what_cannot_be_calibrated(monkeypatch):
     negative = Simulation(PARAMETERS, X, -np.ones((len(X), 6)), SQUARED.coefficients, np.zeros_like)
     with pytest.raises(InputError, match=r"5000 of 5000 validation events have a negative weight"):

@@ -124,6 +124,10 @@ def test_toys_that_cannot_be_had():
     grid = Grid.over(PARAMETERS, 9)
     with pytest.raises(InputError, match=r"10 toys cannot tell a level of 95 %\. Use 200 or more"):
         critical_values(EXACT, POOL, [TRUTH], grid, n_toys=10)
+    with pytest.raises(InputError, match=r"9 toys cannot tell a level of 90 %\. Use 100 or more"):
+        critical_values(EXACT, POOL, [TRUTH], grid, n_toys=9, levels=[0.9])
+    (enough,) = critical_values(EXACT, POOL, [TRUTH], grid, n_toys=10, levels=[0.9])
+    assert enough.toys == 10
     shape = Likelihood(PARAMETERS, Unbinned(SQUARED.log_ratio))
     with pytest.raises(InputError, match="without rate need a number of events"):
         critical_values(shape, POOL, [TRUTH], grid)

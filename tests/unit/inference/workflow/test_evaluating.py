@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from hepflow.inference.event_file import write_events
+from hepflow.inference.event_file import morphing_of, write_events
+from hepflow.inference.likelihood import Simulation
 from hepflow.inference.nuisances import add_normalisation, with_nuisances
 from hepflow.inference.physics.drell_yan import DrellYan
 from hepflow.inference.physics.drell_yan_amplitudes import BENCHMARKS
@@ -51,6 +52,9 @@ def test_toys_of_a_run(tmp_path, nuisances, data):
     (covered,) = [Coverage.from_json(one) for one in found["coverage"]]
     assert len(covered.theta) == 2
     assert abs(covered.pull) <= 4.0
+    whole = Simulation.of(made, morphing_of(made))
+    expected = EvaluationSpec.of(chosen).luminosity * float(whole.cross_section(covered.theta))
+    assert covered.model["mean_events"] == pytest.approx(expected, rel=0.05)
     labels = ["C_LL", "C_RR", *(["tilt", "lumi"] if nuisances else [])]
     assert found["limits"]["fit"]["labels"] == labels
     kinds = [one["calculator"] for one in found["limits"]["regions"]]

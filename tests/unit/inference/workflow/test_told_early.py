@@ -12,7 +12,7 @@ pytest.importorskip("h5py", reason="needs the extra sbi")
 
 from hepflow.errors import FileListError, InputError, UnreadableFile
 from hepflow.execution import make_executor
-from hepflow.inference.event_file import write_events
+from hepflow.inference.event_file import read_events, write_events
 from hepflow.inference.physics.drell_yan import DrellYan
 from hepflow.inference.physics.drell_yan_amplitudes import BENCHMARKS
 from hepflow.inference.workflow import running
@@ -48,6 +48,27 @@ def test_observed_events_that_are_no_numbers(tmp_path):
     np.savez(path, **{name: np.array(["a"]) for name in NAMES})
     with pytest.raises(UnreadableFile, match="not of numbers"):
         read_observed(str(path), NAMES)
+
+
+@pytest.mark.parametrize("wrong", ["x", "nan", "inf"])
+def test_observed_events_that_are_not_finite_are_refused_before_training(table, tmp_path, wrong):
+    data = tmp_path / "data.csv"
+    data.write_text(f"{','.join(NAMES)}\n91,0,0.5\n92,1,{wrong}\n")
+    own = study(tmp_path, evaluation={"data": "observed", "observed": str(data)})
+    with pytest.raises(InputError, match=r"1 of 2 events .* first cos_theta of event 2"):
+        refuse_unusable(table, EvaluationSpec.of(own))
+
+
+def test_events_of_skims_are_written_in_random_order(table, tmp_path):
+    spec = PhysicsSpec.of(study(tmp_path))
+    rising = table.select(np.argsort(table.x[:, 0]))
+    take_events(Supply(rising, make_key("skims", cuts=1)), spec, tmp_path, reuse=True)
+    written = read_events(tmp_path / EVENTS)
+    assert sorted(written.x[:, 0]) == pytest.approx(rising.x[:, 0])
+    assert written.weights.sum(axis=0) == pytest.approx(rising.weights.sum(axis=0))
+    first = written.x[: len(table) // 2, 0]
+    assert (first > np.median(rising.x[:, 0])).mean() > 0.2
+    assert (first < np.median(rising.x[:, 0])).mean() > 0.2
 
 
 def test_evaluations_that_would_fail_are_refused_before_training(table, tmp_path):
