@@ -74,6 +74,8 @@ def problems(**inference):
         ({"detector": {"kind": "parametrised"}, "process": {"source": "event_file", "files": "a"}},
          "detector.kind", "already"),
         ({"sampling": {"train": 0.9}}, "sampling.validation", "none for tests"),
+        ({"sampling": {"points": 5}, "methods": [{"method": "sally"}]}, "sampling.points",
+         "scores only"),
         ({"sampling": {"prior": {"C_LL": {"kind": "uniform", "width": 1}}}},
          "sampling.prior.C_LL.width", "no effect"),
         ({"sampling": {"prior": {"C_LL": {"range": [0, 1]}}}}, "sampling.prior.C_LL.range",

@@ -11,11 +11,10 @@ from hepflow.schema import Study
 
 
 def key(tmp_path, numerators, low, high, method="alice"):
-    own = Study(
-        inference={"methods": [{"method": method}], "sampling": {"numerators": numerators}}
-    ).inference
+    methods = [{"method": method}, {"method": "carl"}]  # the second one takes the numerators
+    own = Study(inference={"methods": methods, "sampling": {"numerators": numerators}}).inference
     parameters = tuple(Parameter(name, low, high) for name in ("C_LL", "C_RR"))
-    (trainee,) = trainees_of(own)
+    trainee, _ = trainees_of(own)
     (member,) = members_of(trainee, "events", draws_of(own, parameters), tmp_path)
     return member.step.key.digest
 
