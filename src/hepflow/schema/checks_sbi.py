@@ -176,8 +176,8 @@ def sampling_sensible(tree: Tree) -> Problems:
         yield from no_effect(one, f"{where}.prior.{name}", unused, why)
     methods = {one.get("method") for _, one in entries(tree, "inference", "methods")}
     if methods and not methods & (_RATIOS | _DENSITIES):
-        unused = {"numerators": "prior", "points": None, "prior": None}
-        yield from no_effect(own, where, unused, "for methods that estimate scores only")
+        idle = {"numerators": "prior", "points": None, "prior": None}
+        yield from no_effect(own, where, idle, "for methods that estimate scores only")
         return
     if own.get("numerators", "prior") != "prior":
         yield from no_effect(own, where, {"prior": None}, "without numerators 'prior'")
