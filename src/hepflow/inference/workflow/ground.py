@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -259,12 +260,12 @@ def read_observed(path: str, names: tuple[str, ...]) -> Floats:
 def _columns(file: Path) -> Mapping[str, Any]:
     try:
         if file.suffix == ".npz":
-            with np.load(file, allow_pickle=False) as arrays:
+            with file.open("rb") as raw, np.load(raw, allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in arrays.files}
         found: Any = np.genfromtxt(
             file, delimiter=",", names=True, dtype=np.float64, deletechars=""
         )
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise UnreadableFile(
             f"{file}: expected a CSV file with a header, or an npz file with a column for each "
             f"observable ({error})."

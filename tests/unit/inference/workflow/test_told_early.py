@@ -12,9 +12,11 @@ pytest.importorskip("h5py", reason="needs the extra sbi")
 
 from hepflow.errors import FileListError, InputError, UnreadableFile
 from hepflow.execution import make_executor
+from hepflow.inference import needs
 from hepflow.inference.event_file import read_events, write_events
 from hepflow.inference.physics.drell_yan import DrellYan
 from hepflow.inference.physics.drell_yan_amplitudes import BENCHMARKS
+from hepflow.inference.records import Benchmark, EventTable, Parameter
 from hepflow.inference.workflow import running
 from hepflow.inference.workflow.ground import EvaluationSpec, read_observed, refuse_unusable
 from hepflow.inference.workflow.physics import EVENTS, made_otherwise, make_events, take_events
@@ -142,3 +144,30 @@ def test_an_event_file_of_another_run_can_be_given(table, tmp_path):
     write_events(tmp_path / "events.h5", table)
     bench = running.Bench(study(tmp_path), OutputDirectoryManager(tmp_path), None)
     assert running.event_file(bench, str(tmp_path / "events.h5")) == tmp_path / "events.h5"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.npz", b"PK\x03\x04 and no more"), ("b.npz", b"?"), ("c.csv", b"a,b\n1\n")],
+)
+def test_a_file_that_is_neither_table_nor_arrays_is_told(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(UnreadableFile, match="expected a CSV file with a header, or an npz"):
+        read_observed(str(path), NAMES)
+
+
+def test_a_package_that_is_not_there_is_told_with_what_brings_it(monkeypatch):
+    def absent(name):
+        raise ImportError(f"no {name}")
+
+    monkeypatch.setattr(needs.importlib, "import_module", absent)
+    with pytest.raises(InputError, match=r"'h5py' is needed .* pip install 'hepflow\[sbi\]'"):
+        needs.need("h5py")
+
+
+def test_columns_of_a_table_have_its_shape():
+    x, weights, none = np.zeros((2, 1)), np.ones((2, 1)), np.full(2, -1)
+    sm = Benchmark("sm", (0.0,))
+    with pytest.raises(ValueError, match=r"weights has shape \(1, 1\); expected \(2, 1\)"):
+        EventTable((Parameter("a", -1, 1),), (sm,), ("x",), x, weights[:1], none)
