@@ -68,7 +68,7 @@ class TreeRecord:
         content = np.asarray(chunk.raw_data, dtype=np.uint8).tobytes()
         try:
             entries, leaves = _layout(content, cursor.displacement())
-        except (_NotPlainError, struct.error, UnicodeDecodeError):
+        except (_NotPlainError, struct.error, IndexError):
             return None
         found = cls(key, content, entries, leaves, _defining(content, entries))
         return found if found.tree_with(()) is not None else None
@@ -118,7 +118,7 @@ class TreeRecord:
         first, last = self._leaves
         content[first:last] = bytes(last - first)  # they point into what is not there
         key, file = self.key, self.key.file
-        chunk = Chunk.wrap(file.source, np.frombuffer(bytes(content), dtype=np.uint8))
+        chunk = Chunk.wrap(file.source, np.frombuffer(content, dtype=np.uint8))
         cursor = Cursor(0, origin=-key.fKeylen, refs=references)
         context = {"breadcrumbs": (), "TKey": key, SKIPPED: True}
         return file.class_named(key.fClassName).read(chunk, cursor, context, file, file, key)
