@@ -28,8 +28,12 @@ def column(events: Any, collection: str, field: str | None, where: str) -> Any:
     MissingBranch
         If the events do not carry it.
     """
-    from hepflow.events.quick import quick
+    from hepflow.events.quick import quick, quick_field
 
+    names = (*(() if collection == "event" else (collection,)), *(() if field is None else (field,)))
+    found = quick_field(events, names)
+    if found is not None:
+        return found
     record = events if collection == "event" else _field(events, collection, where, "object")
     if field is None:
         return quick(record)

@@ -165,6 +165,27 @@ def quick(array: Any) -> Any:
     return found
 
 
+def quick_field(events: Any, names: tuple[str, ...]) -> Any:
+    """A field of a field of events, as ``quick(events[first][second])`` gives it, at once.
+
+    Returns
+    -------
+    ak.Array
+        None where a field is not there, or awkward has more to do than to look it up.
+    """
+    if type(events) is not ak.Array or events.attrs:
+        return None
+    layout = events.layout
+    for name in names:
+        if name not in layout.fields:
+            return None
+        layout = layout[name]
+    found = ak.Array(layout, behavior=events.behavior)
+    if _is_plain(layout) and type(found) is ak.Array:
+        found.__class__ = QuickArray
+    return found
+
+
 def taken_apart(array: Any) -> _Apart | None:
     """Offsets and flat numbers; None of what is not made of plain numbers."""
     if isinstance(array, QuickArray):
