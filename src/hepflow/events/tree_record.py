@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import itertools
+import operator
 import struct
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, SupportsInt
 
@@ -22,12 +24,12 @@ from hepflow.events.opening import SKIPPED, without_collection
 _LENGTH = 0x40000000  # set in the number of bytes that follow
 _CLASS = 0x80000000  # set in the tag of an object whose class is known
 _NOTHING = 0x3FFFFFFF  # tag of an object that is nowhere: uproot skips what follows
-_NOWHERE = struct.pack(">I", _NOTHING)
 _SHIFT = 2  # what a tag points to, less its place
 _REFERENCED = 1 << 4  # set in the bits of an object with two more bytes
 _NEW_TAG = b"\xff\xff\xff\xff"  # of an object whose class comes by name
 _FIRST = _NEW_TAG + b"TBranch\x00"
 _ARRAY = struct.Struct(">IHHIIBii")  # length, versions, number, bits, name, size, lower bound
+_COUNT = struct.Struct(">i")  # of an array, in front of its lower bound
 _OBJECT = struct.Struct(">II")  # length, tag
 _NAMED = struct.Struct(">IHIHHII")  # branch: length, version; its name: the same, number, bits
 _LONG = 255  # first byte of a text whose length has four
@@ -112,11 +114,10 @@ class TreeRecord:
         from uproot.source.cursor import Cursor
 
         content = bytearray(self.content)
-        for one in self._entries:
-            if one.name not in self._there:
-                content[one.start + 4 : one.start + 8] = _NOWHERE
-        first, last = self._leaves
-        content[first:last] = bytes(last - first)  # they point into what is not there
+        entries = ((one.start, one.stop, one.name in self._there) for one in self._entries)
+        _leave_out(content, entries)
+        if self._leaves[0] < self._leaves[1]:
+            _leave_out(content, [(*self._leaves, False)])  # they point into what is not there
         key, file = self.key, self.key.file
         chunk = Chunk.wrap(file.source, np.frombuffer(content, dtype=np.uint8))
         cursor = Cursor(0, origin=-key.fKeylen, refs=references)
@@ -165,6 +166,31 @@ def _layout(content: bytes, before: int) -> tuple[list[_Entry], tuple[int, int]]
     if place != stop or end != leaves + 4 * count:
         raise _NotPlainError("something else behind the branches")
     return entries, (leaves, end)
+
+
+def _leave_out(content: bytearray, objects: Iterable[tuple[int, int, bool]]) -> None:
+    """Leave objects out of an array of them; what stands next to each other as one, at once.
+
+    Parameters
+    ----------
+    content
+        The record of the tree, which is changed.
+    objects
+        First byte of each object of the array, the one behind it, and whether it stays.
+    """
+    count, begins = 0, 0
+    for stays, run in itertools.groupby(objects, key=operator.itemgetter(2)):
+        found = list(run)
+        begins = begins or found[0][0]
+        count += len(found) if stays else 1
+        if not stays:
+            first, last = found[0][0], found[-1][1]
+            if last - first < _OBJECT.size:  # one reference
+                content[first:last] = bytes(last - first)
+            else:
+                _OBJECT.pack_into(content, first, (last - first - 4) | _LENGTH, _NOTHING)
+    if begins:
+        _COUNT.pack_into(content, begins - 2 * _COUNT.size, count)
 
 
 def _array(content: bytes, start: int) -> tuple[int, int, int]:
