@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from hepflow.analysis.spec import AnalysisSpec
-from hepflow.analysis.stack import Floats, Known, Origin, Stack
+from hepflow.analysis.stack import Floats, Known, Mask, Origin, Stack
 from hepflow.analysis.steps import correction_factor
 from hepflow.analysis.touches import ALL
 from hepflow.corrections import linked_sources_of
+from hepflow.errors import HepflowError
 from hepflow.records import Dataset, Variation
 from hepflow.schema import Correction
 from hepflow.sources import applies
 from hepflow.variations import objects_read
+
+_MOST = 2  # events for each that is wanted: up to here it pays to evaluate all of them
 
 
 def shared_factors(spec: AnalysisSpec, stack: Stack, dataset: Dataset) -> dict[str, Floats]:
@@ -36,15 +41,27 @@ def shared_factors(spec: AnalysisSpec, stack: Stack, dataset: Dataset) -> dict[s
     found = {}
     for i, one in _event_corrections(spec, dataset).items():
         if _stays(one, origin):
-            nothing = Known(np.ones(length), np.zeros(length, dtype=np.bool_))
-            known = origin.factors.setdefault(one.name, nothing)
+            factor = functools.partial(correction_factor, spec, one, f"corrections[{i}]")
+            known = origin.factors.get(one.name)
+            if known is None:
+                known = origin.factors[one.name] = _known(factor, origin.events, wanted)
             new = wanted & ~known.there
             if new.any():
-                events = origin.events[new]
-                known.values[new] = correction_factor(spec, one, f"corrections[{i}]", events)
+                known.values[new] = factor(origin.events[new])
                 known.there |= new
             found[one.name] = known.values[origin.rows]
     return found
+
+
+def _known(factor: Callable[[Any], Floats], events: Any, wanted: Mask) -> Known:
+    """Factors of all events where most are wanted at once; each variation wants a few others.
+
+    Of events that no variation selects a factor may not be known, which is no error.
+    """
+    if _MOST * np.count_nonzero(wanted) >= len(events):
+        with contextlib.suppress(HepflowError), np.errstate(all="ignore"):
+            return Known(np.array(factor(events)), np.ones(len(events), dtype=np.bool_))
+    return Known(np.ones(len(events)), np.zeros(len(events), dtype=np.bool_))
 
 
 def shifted_weights(
