@@ -30,7 +30,10 @@ def column(events: Any, collection: str, field: str | None, where: str) -> Any:
     """
     from hepflow.events.quick import quick, quick_field
 
-    names = (*(() if collection == "event" else (collection,)), *(() if field is None else (field,)))
+    names = (
+        *(() if collection == "event" else (collection,)),
+        *(() if field is None else (field,)),
+    )
     found = quick_field(events, names)
     if found is not None:
         return found

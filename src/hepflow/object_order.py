@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepflow.events import Lists, index_target, replace_object
+from hepflow.events import Lists, columns_of, index_target, replace_object
 
 Floats = NDArray[Any]
 _PASSES = 8  # of neighbours that change places; what is not sorted by then is sorted as a whole
@@ -84,7 +84,7 @@ def keep_sorted(events: Any, name: str, objects: Lists, flat: NDArray[np.bool_])
     are the same.
     """
     kept, index = objects.chosen(flat)
-    pt = objects.column("pt")[index]
+    pt = objects.column("pt").take(index)
     order, places = falling(pt, kept)
     for values in (index, pt):
         values[places] = values[order]
@@ -143,9 +143,10 @@ def remap_indices(events: Any, name: str, kept: Any, *, lost: bool) -> Any:
 
 def index_columns(events: Any, name: str) -> Iterator[tuple[str, str]]:
     """Columns of jagged objects that hold positions in the collection `name`."""
-    for collection in events.fields:
-        record = events[collection]
-        if record.ndim > 1:
+    import awkward as ak
+
+    for collection, record in columns_of(ak.to_layout(events)).items():
+        if record.fields and record.purelist_depth > 1:
             for field in record.fields:
                 if index_target(field) == name:
                     yield collection, field

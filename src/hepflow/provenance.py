@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import platform
 import shutil
@@ -33,12 +34,15 @@ PACKAGES = (
 )
 
 
+_version = functools.cache(version)  # of what this process runs with
+
+
 def software() -> dict[str, Any]:
     """Versions of Python, the platform and the packages that numbers depend on."""
     found = {}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            found[name] = _version(name)
         except PackageNotFoundError:
             continue
     return {

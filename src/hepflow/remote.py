@@ -86,6 +86,8 @@ def shown(text: str) -> str:
     >>> shown("cannot open root://host//store/x.root?authz=abc: no such file")
     'cannot open root://host//store/x.root?... no such file'
     """
+    if "?" not in text and "@" not in text:
+        return text
     without_user = _USER.sub(r"\1", text)
     return _BARE_QUERY.sub("?...", _QUERY.sub(r"\1?...", without_user))
 

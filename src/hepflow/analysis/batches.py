@@ -117,13 +117,16 @@ def fill_batch(analysis: Analysis, batch: Batch) -> None:
     own_way = type(analysis).process_chunk is not EventLoop.process_chunk
     if not own_way and batch.stem and _fill_from_kept(analysis, batch):
         return
-    groups = load_parts([task.part for task in batch.tasks], apart=own_way)
+    choose = None if own_way else analysis.late_objects_of(batch.tasks[0].part.metadata)
+    groups = load_parts([task.part for task in batch.tasks], apart=own_way, choose=choose)
     for loaded in groups:
         if own_way:
             metadata = loaded.metadata[0]
             raws = [checked_chunk(analysis.process_chunk(loaded.events, metadata), metadata)]
         else:
-            prepared = analysis.prepare_parts(loaded.events, loaded.metadata, loaded.lengths)
+            prepared = analysis.prepare_parts(
+                loaded.events, loaded.metadata, loaded.lengths, loaded.late
+            )
             if batch.stem and not groups[1:]:
                 prepared = keep(prepared, Path(batch.stem), batch.room)
             raws = analysis.fill_prepared(prepared, loaded.metadata)

@@ -197,19 +197,21 @@ class EventLoop(Preparation):
         own_way = type(self).event_weights is not EventLoop.event_weights
         shared = {} if own_way else shared_factors(self.spec, stack, dataset)
         found = np.zeros(len(shift))
-        for i, here in [(-1, ~np.isin(shift, alone)), *((i, shift == i) for i in alone)]:
-            if here.any():
+        for i, mine in [(-1, ~np.isin(shift, alone)), *((i, shift == i) for i in alone)]:
+            count = int(mine.sum())
+            here = slice(None) if count == len(mine) else mine
+            if count:
                 one = shifts[i] if i >= 0 else NOMINAL
-                chosen = events if here.all() else events[here]
+                chosen = events if count == len(mine) else events[mine]
                 if own_way:
                     linked_to = (one,) if i >= 0 else ()
                     weights = self.event_weights(chosen, dataset, (), *linked_to)
                 else:
-                    mine = {name: factor[here] for name, factor in shared.items()}
+                    known = {name: factor[here] for name, factor in shared.items()}
                     base = stack.base[first:][here]
-                    product = shifted_weights(self.spec, chosen, base, dataset, one, mine)
+                    product = shifted_weights(self.spec, chosen, base, dataset, one, known)
                     weights = {"nominal": product}
-                found[here] = steps.check_weights(weights, int(here.sum()), label)["nominal"]
+                found[here] = steps.check_weights(weights, count, label)["nominal"]
         return found
 
     def _weights(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from hepflow.analysis import steps
 from hepflow.analysis.event_steps import EventSteps
 from hepflow.analysis.keeping import kept_rows
+from hepflow.analysis.late import LateObjects, late_objects
 from hepflow.analysis.later import Later, read_later, with_order, without_unread
 from hepflow.analysis.members import split_members
 from hepflow.analysis.n_minus_1 import near_baseline
@@ -32,6 +34,7 @@ from hepflow.events import packed
 from hepflow.functors import check_passed, select
 from hepflow.histograms import Owners
 from hepflow.records import NOMINAL, Dataset, Variation
+from hepflow.skimming.late import Choose, Late
 from hepflow.variations import EVERYTHING, correct_each
 
 Shifts = tuple[Variation, ...]
@@ -40,8 +43,18 @@ Shifts = tuple[Variation, ...]
 class Preparation(EventSteps):
     """The way of the events of a part through all steps before the channels."""
 
+    def late_objects_of(self, metadata: Mapping[str, Any]) -> Choose | None:
+        """Which objects of the events of a part may be read behind the baseline."""
+        if self._own_early():
+            return None
+        return functools.partial(late_objects, self.spec, self._dataset_of(metadata))
+
     def prepare_parts(
-        self, events: Any, metadata: Sequence[Mapping[str, Any]], lengths: Sequence[int]
+        self,
+        events: Any,
+        metadata: Sequence[Mapping[str, Any]],
+        lengths: Sequence[int],
+        late: Late | None = None,
     ) -> Iterator[Prepared]:
         """Take parts through the steps before the channels, in blocks of object variations.
 
@@ -54,6 +67,8 @@ class Preparation(EventSteps):
             Of each part.
         lengths
             Events of each part.
+        late
+            Objects that the events do not have yet, of those of `late_objects_of`.
         """
         dataset = self._dataset_of(metadata[0])
         events, members = split_members(self.spec, events, dataset, metadata)
@@ -61,8 +76,9 @@ class Preparation(EventSteps):
         base = steps.base_weights(events, dataset, self.spec.weight_mode)
         whole = Stack(events, np.zeros(len(events), dtype=np.intp), base, owners, members)
         shifts = tuple(one for one in self.spec.variations(dataset) if one.kind == "object")
-        shared = self._shared(events, dataset) if shifts and len(events) else None
-        prepared, start = self._prepare(whole, dataset, (NOMINAL,), shared)
+        all_fields = events if late is None else late.template
+        shared = self._shared(all_fields, dataset) if shifts and len(events) else None
+        prepared, start = self._prepare(whole, dataset, (NOMINAL,), shared, late)
         yield prepared
         if shared is not None:
             yield Prepared(shifts, None, (), owners.count, start=start)
@@ -121,7 +137,12 @@ class Preparation(EventSteps):
                 yield self._vary(start, dataset, group, shared, factors)
 
     def _prepare(
-        self, whole: Stack, dataset: Dataset, shifts: Shifts, shared: SharedSteps | None = None
+        self,
+        whole: Stack,
+        dataset: Dataset,
+        shifts: Shifts,
+        shared: SharedSteps | None = None,
+        late: Late | None = None,
     ) -> tuple[Prepared, Stack | None]:
         """Take events through the steps before the channels, for some object variations.
 
@@ -132,7 +153,7 @@ class Preparation(EventSteps):
         events = whole.events
         corrected = [self.correct_objects(events, one, dataset) for one in shifts]
         stack = Stack.of(corrected, whole.base, whole.owners, whole.members)
-        waiting = self._waiting(events, shared)
+        waiting = self._waiting(events if late is None else late.template, shared)
         if waiting:
             now = set(range(len(self.spec.masks))) - waiting
             stack = stack.with_events(steps.apply_object_masks(stack.events, self.spec.masks, now))
@@ -144,7 +165,7 @@ class Preparation(EventSteps):
         for name, mask in kept_rows(self.spec, events, dataset, len(shifts)):
             flow.append(stack.step(name, mask, every=every))
             stack, alive = stack.select(mask), mask
-        near, start = None, None
+        near, start, more, there = None, None, None, alive
         for select_events in (self.select_baseline, self.certified_events):
             where = select_events.__name__
             passed = check_passed(select_events(stack.events, dataset), len(stack.base), where)
@@ -154,15 +175,21 @@ class Preparation(EventSteps):
                 if shared is not None:
                     alive = alive.copy()
                     alive[alive] = shared_mask(shared, self.spec.baseline, passed)
-                    start = start_of(self.spec, shared, whole, masked, alive)
-            stack = stack.select(passed.mask)
-        if waiting:
-            ready = None
-            if shared is not None:
-                ready = nominal_start(start, stack, shared, masked, whole)
-                waiting -= shared.early if ready is not None else frozenset()
-            events = packed(stack.events) if ready is None else ready
-            stack = stack.with_events(steps.apply_object_masks(events, self.spec.masks, waiting))
+                    more = None if late is None else LateObjects.read(late, alive)
+                    start = start_of(self.spec, shared, whole, masked, alive, more)
+            stack, there = stack.select(passed.mask), there.copy()
+            there[there] = passed.mask
+        if late is not None and more is None:
+            more = LateObjects.read(late, there)
+        ready = nominal_start(start, stack, shared, masked, whole) if shared and waiting else None
+        if ready is not None and shared is not None:
+            events, waiting = ready, waiting - shared.early
+        elif waiting or more is not None:
+            events = packed(stack.events)
+            events = events if more is None else more.added_to(events, there)
+        else:
+            events = stack.events
+        stack = stack.with_events(steps.apply_object_masks(events, self.spec.masks, waiting))
         stack = stack.with_events(self.add_ghost_observables(stack.events))
         return Prepared(shifts, stack, tuple(flow), whole.owners.count, near), start
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from hepflow.functors import Passed
 from hepflow.records import Dataset
 from hepflow.sources import applies
 from hepflow.variations import objects_read
+
+if TYPE_CHECKING:
+    from hepflow.analysis.late import LateObjects
 
 Mask = NDArray[np.bool_]
 
@@ -159,6 +162,7 @@ def start_of(
     whole: Stack,
     masked: Any,
     alive: Mask,
+    more: LateObjects | None = None,
 ) -> Stack:
     """Events from which object variations start: all that a variation could bring in.
 
@@ -173,13 +177,17 @@ def start_of(
         The same, nominally corrected and masked, but for what moves.
     alive
         Which of them pass what is shared.
+    more
+        Objects of these that the others do not have.
     """
     events = whole.events
     for name in masked.fields:
         if name in events.fields and name not in shared.moved:
             events = replace_object(events, name, masked[name])
     start = replace(whole, events=events, members=None).select(alive)
-    early = apply_object_masks(packed(start.events), spec.masks, shared.early)
+    chosen = packed(start.events)
+    chosen = chosen if more is None else more.added_to(chosen, alive)
+    early = apply_object_masks(chosen, spec.masks, shared.early)
     return start.with_events(packed(early))
 
 

@@ -49,7 +49,7 @@ def shared_factors(spec: AnalysisSpec, stack: Stack, dataset: Dataset) -> dict[s
             if new.any():
                 known.values[new] = factor(origin.events[new])
                 known.there |= new
-            found[one.name] = known.values[origin.rows]
+            found[one.name] = known.values.take(origin.rows)
     return found
 
 

@@ -97,8 +97,8 @@ class Stack:
         members = None if self.members is None else self.members.select(mask)
         rows = np.flatnonzero(mask)  # to choose by these takes a quarter of the time
         owners = self.owners.select(rows)
-        origin = self.origin and replace(self.origin, rows=self.origin.rows[rows])
-        events, shift, base = self.events[rows], self.shift[rows], self.base[rows]
+        origin = self.origin and replace(self.origin, rows=self.origin.rows.take(rows))
+        events, shift, base = self.events[rows], self.shift.take(rows), self.base.take(rows)
         return Stack(events, shift, base, owners, members, origin)
 
     def step(self, name: str, mask: Mask, *, every: bool = False) -> Step:
@@ -107,8 +107,8 @@ class Stack:
         if passed.all():
             return Step(name, self.base, self.owners, self.shift if every else None)
         rows = np.flatnonzero(passed)
-        shift = self.shift[rows] if every else None
-        return Step(name, self.base[rows], self.owners.select(rows), shift)
+        shift = self.shift.take(rows) if every else None
+        return Step(name, self.base.take(rows), self.owners.select(rows), shift)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.events.failures import read_errors
+from hepflow.events.rows import Mask, Rows
 
 _HEAD = struct.Struct(">ihiIhh")  # bytes, version, bytes of the content, date, of the key, cycle
 _TAIL = struct.Struct(">Hiiii")  # of the key: version, sizes of buffers, entries, end of content
@@ -88,10 +89,13 @@ class Baskets:
     _branches: dict[str, Branch | None] = field(default_factory=dict)
     _kept: dict[str, tuple[int, Basket]] = field(default_factory=dict)  # for the next range
 
-    def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
-        """Columns of an entry range: of those branches that can be read so."""
+    def read(
+        self, names: Sequence[str], start: int, stop: int, mask: Mask | None = None
+    ) -> dict[str, Any]:
+        """Columns of an entry range, or of some of its entries: of branches that can be read so."""
         if stop <= start:
             return {}
+        rows = None if mask is None else Rows(start, mask)
         try:
             known = self._known(names)
             fit = {
@@ -99,7 +103,7 @@ class Baskets:
                 for name, one in known.items()
                 if one is not None and start >= 0 and stop <= one.entries[-1]
             }
-            found, last = self._columns(fit, start, stop)
+            found, last = self._columns(fit, start, stop, rows)
         except read_errors():
             return {}  # uproot finds out what it is
         for name in fit:
@@ -108,7 +112,8 @@ class Baskets:
             if stop < fit[name].entries[number + 1] <= stop + (stop - start):
                 self._kept[name] = number, basket
         shared: dict[tuple[int, ...], NDArray[np.int64]] = {}
-        return {name: column.array(stop - start, shared) for name, column in found.items()}
+        length = stop - start if mask is None else int(np.count_nonzero(mask))
+        return {name: column.array(length, shared) for name, column in found.items()}
 
     def _known(self, names: Sequence[str]) -> dict[str, Branch | None]:
         """What is known of branches; None of those that are left to uproot."""
@@ -119,24 +124,28 @@ class Baskets:
         return {name: self._branches[name] for name in names}
 
     def _columns(
-        self, branches: Mapping[str, Branch], start: int, stop: int
+        self, branches: Mapping[str, Branch], start: int, stop: int, rows: Rows | None
     ) -> tuple[dict[str, Column], dict[str, tuple[int, Basket]]]:
         """Columns, and the last basket of each, read in the order in which they are in the file.
 
-        A basket is copied while it is in the caches of the processor. A branch that has another
-        one than is expected is left to uproot from there on.
+        A basket is copied while it is in the caches of the processor; one without a wanted entry
+        is left out. A branch that has another one than is expected is left to uproot from there on.
         """
         found: dict[str, Column] = {}
         last: dict[str, tuple[int, Basket]] = {}
         todo, places = [], Places()
         for name, branch in branches.items():
             numbers = branch.baskets(start, stop)
-            found[name] = Column(branch, start, stop)
+            found[name] = Column(branch, start, stop, rows)
             kept = self._kept.get(name)
             if kept is not None and kept[0] == numbers[0]:
                 found[name].add(_noted(kept[1], branch, kept[0], places), kept[0])
                 last[name], numbers = kept, numbers[1:]
-            todo += [(branch.seeks[number], number, name) for number in numbers]
+            todo += [
+                (branch.seeks[number], number, name)
+                for number in numbers
+                if rows is None or rows.any(*branch.entries[number : number + 2])
+            ]
         with Path(self.path).open("rb", buffering=0) as file:
             for seek, number, name in sorted(todo, key=_in_order(branches.values())):
                 if name not in found:
@@ -244,6 +253,7 @@ class Column:
     branch: Branch
     start: int
     stop: int
+    rows: Rows | None = None  # those entries that are wanted; None: all
     _content: NDArray[Any] = field(init=False)
     _used: int = 0  # of the content
     _pieces: list[Piece] = field(default_factory=list)
@@ -253,15 +263,24 @@ class Column:
         self._content = np.empty(0, dtype=self.branch.dtype.newbyteorder("="))
 
     def add(self, basket: Basket, number: int) -> None:
-        """Add the next basket, or what of it is in the range."""
+        """Add the next basket, or what of it is in the range and wanted."""
         first, end = self.branch.entries[number : number + 2]
         a, b = max(self.start, first) - first, min(self.stop, end) - first
-        offsets = basket.offsets
-        low, high = (a, b) if offsets is None else (int(offsets[a]), int(offsets[b]))
-        end_of_use = self._used + high - low
+        content, offsets = basket.content, basket.offsets
+        left, entries = self.stop - max(self.start, first), b - a
+        if self.rows is None:
+            low, high = (a, b) if offsets is None else (int(offsets[a]), int(offsets[b]))
+            content = content[low:high]
+        else:
+            left = self.rows.count(first + a, self.stop)
+            where, offsets = self.rows.within(offsets, first, a, b)
+            content = content.take(where)
+            a, b = 0, len(content) if offsets is None else len(offsets) - 1
+            entries = b
+        end_of_use = self._used + len(content)
         if end_of_use > len(self._content):
-            self._grow(end_of_use, self.stop - max(self.start, first), b - a)
-        self._content[self._used : end_of_use] = basket.content[low:high]
+            self._grow(end_of_use, left, entries)
+        self._content[self._used : end_of_use] = content
         self._used = end_of_use
         self._pieces.append((offsets, a, b))
 

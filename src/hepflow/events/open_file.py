@@ -33,6 +33,7 @@ from hepflow.events.failures import (
 from hepflow.events.parquet import open_parquet
 from hepflow.events.record import build_events
 from hepflow.events.root import open_root
+from hepflow.events.rows import Mask, chosen
 from hepflow.remote import check_served, is_remote, transport_errors
 from hepflow.storage import check_layout
 
@@ -69,8 +70,14 @@ class Columns(Protocol):
     def uuid(self) -> str:
         """What identifies the file, as hexadecimal with dashes."""
 
-    def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
-        """Awkward arrays of an entry range, by name."""
+    @property
+    def selective(self) -> bool:
+        """Whether to read some of the entries takes less time than to read all."""
+
+    def read(
+        self, names: Sequence[str], start: int, stop: int, mask: Mask | None = None
+    ) -> dict[str, Any]:
+        """Awkward arrays of an entry range, or of those of its entries that a mask tells."""
 
     def title(self, name: str) -> str:
         """What the file says about a branch; "" where it says nothing."""
@@ -143,7 +150,9 @@ class OpenFile:
         except read_errors() as error:
             raise self._unreadable(error, ", list of pages") from cause(self.filename, error)
 
-    def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
+    def read(
+        self, names: Sequence[str], start: int, stop: int, mask: Mask | None = None
+    ) -> dict[str, Any]:
         """Read branches of an entry range.
 
         Parameters
@@ -152,11 +161,13 @@ class OpenFile:
             Wanted names; all of them are in `names`.
         start, stop
             First entry, and the one after the last.
+        mask
+            Which of the entries are wanted, shape (stop - start,); default all.
 
         Returns
         -------
         dict
-            Wanted name -> awkward array of ``stop - start`` events. Integers have 32 bits or
+            Wanted name -> awkward array of the wanted events. Integers have 32 bits or
             64 and a sign, whatever the file has; only run, luminosityBlock, event and unsigned
             ones of 64 bits stay as they are.
 
@@ -169,8 +180,8 @@ class OpenFile:
         if not theirs:
             return {}
         try:
-            found = self.columns.read(list(dict.fromkeys(theirs.values())), start, stop)
-            _check_whole_columns(found, stop - start)
+            found = self.columns.read(list(dict.fromkeys(theirs.values())), start, stop, mask)
+            _check_whole_columns(found, stop - start if mask is None else int(mask.sum()))
         except read_errors() as error:
             part = f", entries {start} to {stop}"
             raise self._unreadable(error, part) from cause(self.filename, error)
@@ -330,6 +341,7 @@ def read_events(
     start: int,
     stop: int,
     known: Mapping[str, Any] | None = None,
+    mask: Mask | None = None,
 ) -> Any:
     """Read branches of an entry range as one event record.
 
@@ -343,12 +355,15 @@ def read_events(
         First entry, and the one after the last.
     known
         Columns of this range that were read before; they are not read again.
+    mask
+        Which of the entries are wanted, shape (stop - start,); default all.
 
     Returns
     -------
     ak.Array
         As `build_events` makes it.
     """
-    columns = dict(known or {})
-    columns |= file.read([one for one in names_of(branches) if one not in columns], start, stop)
-    return build_events(columns, branches, stop - start)
+    columns = chosen(known or {}, mask)
+    rest = [one for one in names_of(branches) if one not in columns]
+    columns |= file.read(rest, start, stop, mask)
+    return build_events(columns, branches, stop - start if mask is None else int(mask.sum()))

@@ -12,6 +12,7 @@ import numpy as np
 
 from hepflow.errors import UnreadableFile
 from hepflow.events.failures import PARQUET, named
+from hepflow.events.rows import Mask, chosen
 from hepflow.remote import is_remote
 
 _END = 8  # bytes at the end: the length of the footer and the magic number
@@ -37,13 +38,16 @@ class ParquetColumns:
     num_entries: int
     uuid: str
     kind: str = PARQUET
+    selective: bool = False
 
     @property
     def names(self) -> frozenset[str]:
         """Flat names."""
         return frozenset(self.leaves)
 
-    def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
+    def read(
+        self, names: Sequence[str], start: int, stop: int, mask: Mask | None = None
+    ) -> dict[str, Any]:
         """Read columns of the row groups that overlap with an entry range."""
         import awkward as ak
 
@@ -51,7 +55,7 @@ class ParquetColumns:
         paths = dict.fromkeys(path for name in names for path in self.leaves[name].paths)
         table = self.file.read_row_groups(groups, columns=list(paths), use_threads=False)
         records = ak.from_arrow(table.slice(start - first, stop - start))
-        return {name: self._column(records, name) for name in names}
+        return chosen({name: self._column(records, name) for name in names}, mask)
 
     def _row_groups(self, start: int, stop: int) -> tuple[list[int], int]:
         """Row groups that overlap with an entry range, and the first entry of the first one."""

@@ -7,7 +7,7 @@ columns of one structure is done by awkward.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import awkward as ak
@@ -60,7 +60,7 @@ class QuickArray(ak.Array):  # type: ignore[misc] # awkward has no types
         first = apart[0][:-1] + position
         if not (first < apart[0][1:]).all():
             return None
-        return _together(None, apart[1][first], self.behavior)
+        return _together(None, apart[1].take(first), self.behavior)
 
 
 def _called(function: Any, _: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -112,7 +112,8 @@ def _sum(array: Any, axis: Any = None, **named: Any) -> Any:
     rows = _rows_of_lists(array) if type(axis) is int and axis in {1, -1} and not named else None
     if rows is not None:
         sums = _sum(_together(*rows[1], array.behavior), axis)
-        return None if sums is None else _together(None, sums.layout.data[rows[0]], array.behavior)
+        flat = None if sums is None else sums.layout.data.take(rows[0])
+        return None if flat is None else _together(None, flat, array.behavior)
     apart = _lists(array, axis, named)
     if apart is None or apart[1].dtype != np.float64:
         return None  # else it depends on the type in which awkward adds up
@@ -165,7 +166,7 @@ def quick(array: Any) -> Any:
     return found
 
 
-def quick_field(events: Any, names: tuple[str, ...]) -> Any:
+def quick_field(events: Any, names: Sequence[str]) -> Any:
     """A field of a field of events, as ``quick(events[first][second])`` gives it, at once.
 
     Returns
@@ -264,9 +265,13 @@ def _apart(layout: Any) -> tuple[_Apart, Any]:
 def _numbers(content: Any, where: Any) -> Any:
     """Some of the numbers of a content, which may be indexed."""
     while content.is_indexed:
-        where = content.index.data[where]
+        where = _at(content.index.data, where)
         content = content.content
-    return content.data[where]
+    return _at(content.data, where)
+
+
+def _at(values: Any, where: Any) -> Any:
+    return values[where] if isinstance(where, slice) else values.take(where)
 
 
 def _applied(ufunc: Any, inputs: tuple[Any, ...], behavior: Any) -> Any:

@@ -19,6 +19,7 @@ from hepflow.events.decompression import bound_decompression
 from hepflow.events.failures import ROOT, named
 from hepflow.events.foreign import READS, foreign_format
 from hepflow.events.opening import only_branches, quicken_opening, without_collection
+from hepflow.events.rows import Mask, chosen
 from hepflow.events.tree_record import TreeRecord
 from hepflow.remote import is_remote
 
@@ -54,11 +55,18 @@ class TreeColumns:
     def _ahead(self) -> ReadAhead:
         return ReadAhead(self._read_range, self._ends_of)
 
-    def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
+    @property
+    def selective(self) -> bool:
+        """Whether to read some of the entries takes less time than to read all."""
+        return self._baskets is not None
+
+    def read(
+        self, names: Sequence[str], start: int, stop: int, mask: Mask | None = None
+    ) -> dict[str, Any]:
         """Read branches; the next entry range is not decompressed a second time."""
-        found = {} if self._baskets is None else self._baskets.read(names, start, stop)
+        found = {} if self._baskets is None else self._baskets.read(names, start, stop, mask)
         rest = [name for name in names if name not in found]
-        found |= self._ahead.read(rest, start, stop) if rest else {}
+        found |= chosen(self._ahead.read(rest, start, stop), mask) if rest else {}
         return {name: found[name] for name in names}
 
     @functools.cached_property
@@ -120,15 +128,18 @@ class NtupleColumns:
     num_entries: int
     uuid: str
     kind: str = ROOT
+    selective: bool = False
 
     @property
     def names(self) -> frozenset[str]:
         """Flat names."""
         return frozenset({*self.fields, *self.counters})
 
-    def read(self, names: Sequence[str], start: int, stop: int) -> dict[str, Any]:
+    def read(
+        self, names: Sequence[str], start: int, stop: int, mask: Mask | None = None
+    ) -> dict[str, Any]:
         """Read field by field: `arrays` looks at all fields of the RNTuple, which takes seconds."""
-        return {name: self._one(name, start, stop) for name in names}
+        return chosen({name: self._one(name, start, stop) for name in names}, mask)
 
     def _one(self, name: str, start: int, stop: int) -> Any:
         import awkward as ak

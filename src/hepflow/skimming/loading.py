@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hepflow.records import WorkItem
+from hepflow.skimming.late import Choose, Late
 from hepflow.skimming.parts import AnyPart, LivePart, as_read
 from hepflow.skimming.select import select_adjoining
 
@@ -19,15 +20,20 @@ class Loaded:
     events: Any  # record array
     metadata: tuple[Mapping[str, Any], ...]  # of each part
     lengths: tuple[int, ...]  # events of each part
+    late: Late | None = None  # objects that the events do not have yet
 
 
-def load_parts(parts: Sequence[AnyPart], *, apart: bool = False) -> list[Loaded]:
+def load_parts(
+    parts: Sequence[AnyPart], *, apart: bool = False, choose: Choose | None = None
+) -> list[Loaded]:
     """Load parts of a dataset, and put together those with the same columns.
 
     Parameters
     ----------
     apart
         Whether each part stays by itself.
+    choose
+        Which objects of the events may be read later; they are if the parts follow one another.
 
     Raises
     ------
@@ -37,7 +43,10 @@ def load_parts(parts: Sequence[AnyPart], *, apart: bool = False) -> list[Loaded]
     if apart:
         return [_one(i, part) for i, part in enumerate(parts)]
     alike: dict[str, list[Loaded]] = {}
-    for positions in _runs(parts):
+    runs = list(_runs(parts))
+    if choose is not None and len(runs) == 1 and _is_plain(parts[0]):
+        return [_adjoining(runs[0], parts, choose)]
+    for positions in runs:
         one = _one(positions[0], parts[positions[0]]) if len(positions) == 1 else None
         one = one or _adjoining(positions, [parts[i] for i in positions])
         alike.setdefault(str(one.events.layout.form), []).append(one)  # files differ in types
@@ -49,13 +58,16 @@ def _one(position: int, part: AnyPart) -> Loaded:
     return Loaded((position,), events, (metadata,), (len(events),))
 
 
-def _adjoining(positions: Sequence[int], parts: Sequence[AnyPart]) -> Loaded:
+def _adjoining(
+    positions: Sequence[int], parts: Sequence[AnyPart], choose: Choose | None = None
+) -> Loaded:
     """Read parts that follow one another as one entry range."""
     live = [part for part in parts if isinstance(part, LivePart)]
     spec, items = live[0].spec, [part.item for part in live]
-    events, counts, lengths = select_adjoining(spec, spec.datasets[items[0].dataset], items)
+    dataset = spec.datasets[items[0].dataset]
+    events, counts, lengths, late = select_adjoining(spec, dataset, items, choose)
     metadata = [part.counted(own) for part, own in zip(live, counts, strict=True)]
-    return Loaded(tuple(positions), as_read(events), tuple(metadata), tuple(lengths))
+    return Loaded(tuple(positions), as_read(events), tuple(metadata), tuple(lengths), late)
 
 
 def _runs(parts: Sequence[AnyPart]) -> Iterator[list[int]]:
@@ -74,8 +86,15 @@ def _follows(before: AnyPart, part: AnyPart) -> bool:
     """Whether a part begins where another one ends, both are read live, and nothing is special."""
     if not (isinstance(before, LivePart) and isinstance(part, LivePart)):
         return False
-    special = before.drop or part.drop or part.spec.theory_of(part.spec.datasets[part.item.dataset])
-    return before.spec is part.spec and not special and _adjoin(before.item, part.item)
+    plain = _is_plain(before) and _is_plain(part)
+    return before.spec is part.spec and plain and _adjoin(before.item, part.item)
+
+
+def _is_plain(part: AnyPart) -> bool:
+    """Whether a part is read live, all of its events are wanted, and it has no theory weights."""
+    if not isinstance(part, LivePart) or part.drop:
+        return False
+    return not part.spec.theory_of(part.spec.datasets[part.item.dataset])
 
 
 def _adjoin(before: WorkItem, item: WorkItem) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 from collections.abc import Sequence
@@ -19,8 +18,6 @@ from hepflow.events import (
     OpenFile,
     build_events,
     check_branches,
-    file_version,
-    kept_open,
     names_of,
     present_branches,
     read_events,
@@ -29,6 +26,8 @@ from hepflow.functors import as_passed, call, naming
 from hepflow.normalisation import generator_weights
 from hepflow.records import Dataset, PartCounts, WorkItem
 from hepflow.remote import shown
+from hepflow.skimming.late import Choose, Late, template_of
+from hepflow.skimming.opened import opened
 from hepflow.skimming.spec import SkimSpec
 from hepflow.skimming.theory import branches_of_theory, theory_columns
 
@@ -55,8 +54,8 @@ def select_events(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> tuple[Any
     UserFunctionError
         If the selection raises or returns something else than one value for each event.
     """
-    with _opened(dataset, item) as file:
-        events, mask, weights = _select(spec, dataset, item, file)
+    with opened(dataset, item) as file:
+        events, mask, weights, _ = _select(spec, dataset, item, file)
         theory = theory_columns(
             spec.theory_of(dataset), file, item.entrystart, item.entrystop, weights
         )
@@ -65,17 +64,23 @@ def select_events(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> tuple[Any
 
 
 def select_adjoining(
-    spec: SkimSpec, dataset: Dataset, items: Sequence[WorkItem]
-) -> tuple[Any, list[PartCounts], list[int]]:
+    spec: SkimSpec, dataset: Dataset, items: Sequence[WorkItem], choose: Choose | None = None
+) -> tuple[Any, list[PartCounts], list[int], Late | None]:
     """Read and select entry ranges of a file that follow one another, as one range.
 
     The dataset has no theory weights.
+
+    Parameters
+    ----------
+    choose
+        Which objects the events shall not have yet, where that takes less time.
 
     Returns
     -------
     tuple
         Selected events of all ranges; counts over all events read, and the number of selected
-        events, of each. All as `select_events` gives them for each alone.
+        events, of each; and what the events do not have yet, if anything. All as `select_events`
+        gives them for each alone.
 
     Raises
     ------
@@ -83,23 +88,22 @@ def select_adjoining(
         As `select_events`.
     """
     whole = replace(items[0], entrystop=items[-1].entrystop)
-    with _opened(dataset, whole) as file:
-        events, mask, weights = _select(spec, dataset, whole, file)
+    with opened(dataset, whole) as file:
+        events, mask, weights, late = _select(spec, dataset, whole, file, choose)
     first = whole.entrystart
     ranges = [slice(one.entrystart - first, one.entrystop - first) for one in items]
     counts = [_count(item, weights[one]) for item, one in zip(items, ranges, strict=True)]
-    return events, counts, [int(mask[one].sum()) for one in ranges]
-
-
-def _opened(dataset: Dataset, item: WorkItem) -> contextlib.AbstractContextManager[OpenFile]:
-    version = file_version(item.fileuuid, item.usermeta.get("file_digest", ""))
-    return kept_open(item.filename, item.treename, dataset.branch_map, version)
+    return events, counts, [int(mask[one].sum()) for one in ranges], late
 
 
 def _select(
-    spec: SkimSpec, dataset: Dataset, item: WorkItem, file: OpenFile
-) -> tuple[Any, Mask, Floats]:
-    """Selected events, which they are, and the generator weights of all."""
+    spec: SkimSpec,
+    dataset: Dataset,
+    item: WorkItem,
+    file: OpenFile,
+    choose: Choose | None = None,
+) -> tuple[Any, Mask, Floats, Late | None]:
+    """Selected events, which they are, the generator weights of all, and what is read later."""
     _check_same_file(file, item)
     kept = _kept_branches(spec, dataset, file)
     first = spec.selection_branches(kept)
@@ -112,9 +116,17 @@ def _select(
     weights = _weights(columns[weight] if weight else None, length)
     if not mask.any():
         columns = {name: column[:0] for name, column in columns.items()}
-        return read_events(file, kept, 0, 0, columns), mask, weights
-    events = read_events(file, kept, item.entrystart, item.entrystop, columns)
-    return events if mask.all() else events[mask], mask, weights
+        return read_events(file, kept, 0, 0, columns), mask, weights, None
+    late = None
+    if choose is not None and file.columns.selective:
+        template = template_of(file, kept, item)
+        chosen = {name: kept[name] for name in choose(template) if name not in first}
+        if chosen:
+            kept = {name: one for name, one in kept.items() if name not in chosen}
+            late = Late(dataset, item, chosen, mask, template)
+    wanted = None if mask.all() else mask
+    events = read_events(file, kept, item.entrystart, item.entrystop, columns, wanted)
+    return events, mask, weights, late
 
 
 def read_everything(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> None:
@@ -128,7 +140,7 @@ def read_everything(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> None:
     UnreadableFile, MissingTree, MissingBranch
         If the file cannot be used.
     """
-    with _opened(dataset, item) as file:
+    with opened(dataset, item) as file:
         read_events(file, _kept_branches(spec, dataset, file), item.entrystart, item.entrystop)
         theory = branches_of_theory(spec.theory_of(dataset))
         there = [name for name in theory if name in file.names]

@@ -90,6 +90,37 @@ def test_any_ranges_are_those_of_uproot(path, cuts, backwards):
             same(one, whole(columns)[name].array(entry_start=start, entry_stop=stop))
 
 
+@settings(deadline=None, max_examples=8)
+@given(st.lists(st.integers(0, N), max_size=3).map(sorted), st.data())
+def test_some_entries_are_those_of_all(path, cuts, data):
+    columns = open_root(str(path), "Events")
+    reader, names = reader_of(columns, str(path)), sorted(columns.names)
+    for start, stop in pairwise([0, *cuts, N]):
+        shape = st.lists(st.booleans(), min_size=stop - start, max_size=stop - start)
+        mask = np.array(data.draw(shape), dtype=bool)
+        found = reader.read(names, start, stop, mask)
+        for name, one in found.items():
+            wanted = whole(columns)[name].array(entry_start=start, entry_stop=stop)
+            same(one, ak.to_packed(wanted[mask]))
+
+
+def test_a_basket_without_a_wanted_entry_is_not_read(path, monkeypatch):
+    columns = open_root(str(path), "Events")
+    seen = []
+    real = baskets._basket
+
+    def counting(source, record, branch, number, places):
+        seen.append(number)
+        return real(source, record, branch, number, places)
+
+    monkeypatch.setattr(baskets, "_basket", counting)
+    mask = np.zeros(N, dtype=bool)
+    mask[[29, 30]] = True
+    found = reader_of(columns, str(path)).read(["x_int32"], 0, N, mask)
+    assert found["x_int32"].tolist() == [29, 30]
+    assert seen == [1, 2]
+
+
 def test_a_basket_is_decompressed_once(path, monkeypatch):
     columns = open_root(str(path), "Events")
     seen = []

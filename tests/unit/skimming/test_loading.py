@@ -49,9 +49,9 @@ def reads(monkeypatch):
     """Entry ranges that were read."""
     found, read = set(), OpenFile.read
 
-    def noted(self, names, start, stop):
+    def noted(self, names, start, stop, mask=None):
         found.add((start, stop))
-        return read(self, names, start, stop)
+        return read(self, names, start, stop, mask)
 
     monkeypatch.setattr(OpenFile, "read", noted)
     return found

@@ -96,9 +96,9 @@ def test_only_the_branches_that_are_needed_are_read(path, monkeypatch):
     read = []
     real = OpenFile.read
 
-    def counting(self, names, start, stop):
-        read.append((list(names), stop - start))
-        return real(self, names, start, stop)
+    def counting(self, names, start, stop, mask=None):
+        read.append((list(names), stop - start if mask is None else mask.sum()))
+        return real(self, names, start, stop, mask)
 
     monkeypatch.setattr(OpenFile, "read", counting)
     select_events(spec(), MC, item(path))
