@@ -6,6 +6,7 @@ import contextlib
 import enum
 import hashlib
 import re
+import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -13,6 +14,10 @@ from typing import Any, Self
 
 import numpy as np
 
+_TEXTS = {str, bytes, bytearray}
+_CONTAINERS = {dict, list, tuple, set, frozenset}
+_ALL_CONTAINERS = (Mapping, list, tuple, set, frozenset)
+_NUMPY = (np.ndarray, np.generic, np.dtype)
 # Plain values that repr gives completely, floats with every digit.
 _SHOWN = {bool, int, float, complex, range, slice, type(None), type(...), type(NotImplemented)}
 
@@ -67,8 +72,7 @@ class Values:
     def piece(self, tag: str, content: bytes | bytearray | str = b"") -> None:
         """Add one piece."""
         data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
-        self.pieces(f"{tag}:{len(data)}:".encode())
-        self.pieces(data)
+        self.pieces(b"%b:%d:%b" % (tag.encode(), len(data), data))
 
     def pieces(self, data: bytes | bytearray) -> None:
         """Add pieces that were put together before."""
@@ -115,11 +119,25 @@ class Values:
 
     def add(self, obj: Any, where: str) -> None:
         """Add any value; `where` is its name for messages."""
-        if type(obj) in _SHOWN:
-            self.piece(type(obj).__name__, repr(obj))
-        elif type(obj) in {str, bytes, bytearray}:
-            self.piece(type(obj).__name__, obj)
-        elif isinstance(obj, AsRead):
+        kind = type(obj)
+        if kind in _SHOWN:
+            self.piece(kind.__name__, repr(obj))
+        elif kind in _TEXTS:
+            self.piece(kind.__name__, obj)
+        elif kind in _CONTAINERS:
+            self._add_inside(obj, where)
+        elif kind is types.FunctionType:
+            self.add_other(obj, where)
+        else:
+            self._add_rare(obj, where)
+
+    def _add_inside(self, obj: Any, where: str) -> None:
+        with self.inside(obj) as is_new:
+            if is_new:
+                self.add_container(obj, where)
+
+    def _add_rare(self, obj: Any, where: str) -> None:
+        if isinstance(obj, AsRead):
             with self.ordering(counts=True):
                 self.add(obj.value, where)
         elif isinstance(obj, enum.Enum):
@@ -129,12 +147,10 @@ class Values:
             self.piece("path", obj.as_posix())
         elif isinstance(obj, re.Pattern):
             self.piece("pattern", repr((obj.pattern, obj.flags)))
-        elif isinstance(obj, np.ndarray | np.generic | np.dtype):
+        elif isinstance(obj, _NUMPY):
             self.add_numpy(obj, where)
-        elif isinstance(obj, Mapping | list | tuple | set | frozenset):
-            with self.inside(obj) as is_new:
-                if is_new:
-                    self.add_container(obj, where)
+        elif isinstance(obj, _ALL_CONTAINERS):
+            self._add_inside(obj, where)
         else:
             self.add_other(obj, where)
 
@@ -158,7 +174,7 @@ class Values:
 
     def add_container(self, obj: Any, where: str) -> None:
         """Add a mapping, a sequence or a set, with its class if that is not a built-in one."""
-        if type(obj) not in {dict, list, tuple, set, frozenset}:
+        if type(obj) not in _CONTAINERS:
             self.add_kind(obj, where)
         if isinstance(obj, Mapping):
             self.add_mapping(obj, where)
