@@ -72,7 +72,7 @@ class Values:
     def piece(self, tag: str, content: bytes | bytearray | str = b"") -> None:
         """Add one piece."""
         data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
-        self.pieces(b"%b:%d:%b" % (tag.encode(), len(data), data))
+        self.pieces(f"{tag}:{len(data)}:".encode() + data)
 
     def pieces(self, data: bytes | bytearray) -> None:
         """Add pieces that were put together before."""
