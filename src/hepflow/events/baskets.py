@@ -93,7 +93,7 @@ class Baskets:
         self, names: Sequence[str], start: int, stop: int, mask: Mask | None = None
     ) -> dict[str, Any]:
         """Columns of an entry range, or of some of its entries: of branches that can be read so."""
-        if stop <= start:
+        if stop < start:
             return {}
         rows = None if mask is None else Rows(start, mask)
         try:
@@ -106,7 +106,7 @@ class Baskets:
             found, last = self._columns(fit, start, stop, rows)
         except read_errors():
             return {}  # uproot finds out what it is
-        for name in fit:
+        for name in fit if start < stop else ():
             self._kept.pop(name, None)
         for name, (number, basket) in last.items():
             if stop < fit[name].entries[number + 1] <= stop + (stop - start):
@@ -135,10 +135,10 @@ class Baskets:
         last: dict[str, tuple[int, Basket]] = {}
         todo, places = [], Places()
         for name, branch in branches.items():
-            numbers = branch.baskets(start, stop)
+            numbers = branch.baskets(start, stop) if start < stop else range(0)
             found[name] = Column(branch, start, stop, rows)
             kept = self._kept.get(name)
-            if kept is not None and kept[0] == numbers[0]:
+            if kept is not None and kept[0] in numbers[:1]:
                 found[name].add(_noted(kept[1], branch, kept[0], places), kept[0])
                 last[name], numbers = kept, numbers[1:]
             todo += [

@@ -56,6 +56,5 @@ class Late:
 
 def template_of(file: OpenFile, branches: Branches, item: WorkItem) -> Any:
     """Record of the events of a file, without an event."""
-    start, stop = item.entrystart, item.entrystop
-    none = np.zeros(stop - start, dtype=np.bool_)
-    return with_behaviour(packed(read_events(file, branches, start, stop, mask=none)))
+    start = item.entrystart
+    return with_behaviour(packed(read_events(file, branches, start, start)))
