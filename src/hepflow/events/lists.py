@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.errors import UserFunctionError
+from hepflow.events.owners import note_choice, owners_of
 from hepflow.events.segments import chosen_before
 
 Offsets = NDArray[np.int64]
@@ -65,7 +66,7 @@ class Lists:
 
     def owners(self) -> Offsets:
         """List of each entry of the content."""
-        return np.repeat(np.arange(len(self.offsets) - 1), self.counts)
+        return owners_of(self.offsets)
 
     def numbers(self) -> Flat:
         """Flat numbers, of lists of numbers."""
@@ -121,7 +122,9 @@ class Lists:
 
     def chosen(self, mask: NDArray[np.bool_]) -> tuple[Offsets, NDArray[np.intp]]:
         """Offsets and positions of those entries for which the flat `mask` holds."""
-        return chosen_before(mask, self.offsets), np.flatnonzero(mask)
+        offsets, index = chosen_before(mask, self.offsets), np.flatnonzero(mask)
+        note_choice(offsets, self.offsets, index)
+        return offsets, index
 
     def at(self, index: NDArray[np.intp], offsets: Offsets) -> Lists:
         """Lists of these offsets, with the entries that stand at the positions `index`."""
@@ -280,10 +283,21 @@ def _packed(content: Any) -> Any:
     lists = Lists.of_layout(content)
     inner = lists.content
     if inner.fields:
-        inner = lists.record({name: inner[name].to_packed() for name in inner.fields})
+        inner = lists.record({name: _taken(inner[name]) for name in inner.fields})
     else:
-        inner = inner.to_packed()
+        inner = _taken(inner)
     return ak.contents.ListOffsetArray(ak.index.Index64(lists.offsets), inner)
+
+
+def _taken(content: Any) -> Any:
+    """Packed content of lists; numbers are taken out without what awkward spends beside it."""
+    import awkward as ak
+
+    plain = content.is_indexed and not content.is_option and not content.parameters
+    if not plain or not content.content.is_numpy or content.content.data.ndim > 1:
+        return content.to_packed()
+    inner = content.content
+    return ak.contents.NumpyArray(inner.data.take(content.index.data), parameters=inner.parameters)
 
 
 def _is_collection(content: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
+from hepflow.events.owners import owners_of
 from hepflow.events.segments import chosen_before
 
 _MOST = 2  # lists for each that was selected: up to here it pays to do all of them
@@ -203,7 +204,7 @@ def taken_apart(array: Any) -> _Apart | None:
 def _owners(array: Any, offsets: Any) -> Any:
     """List of each of the flat numbers of an array, which may be known from taking it apart."""
     known = array.__dict__.get("_owners") if isinstance(array, QuickArray) else None
-    return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)) if known is None else known
+    return owners_of(offsets) if known is None else known
 
 
 def _rows_of_lists(array: Any) -> tuple[Any, _Apart] | None:
