@@ -67,7 +67,7 @@ def correct_each(  # noqa: PLR0913 - each is a setting of its own
     Objects of `unsorted` are left unsorted by the last change of a shift, if it sorts them; see
     `sorts_last`.
     """
-    events = with_file_index(events, _with_random_numbers(corrections, systematics, dataset))
+    events = with_file_index(events, with_random_numbers(corrections, systematics, dataset))
     chain = [
         _Link(one, place_of(one, f"corrections[{i}]"), digests.get(one.file or "", ""))
         for i, one in enumerate(corrections)
@@ -207,7 +207,7 @@ def _smeared_by(one: Correction) -> Iterator[tuple[str, str | None]]:
         yield (name, one.smearing.index)
 
 
-def _with_random_numbers(
+def with_random_numbers(
     corrections: Sequence[Correction], systematics: Sequence[Systematic], dataset: Dataset
 ) -> set[str]:
     """Collections whose random numbers something on this dataset reads."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.analysis.early import changes_of
+from hepflow.analysis.file_order import in_order, to_be_sorted
 from hepflow.analysis.shared import shared_steps
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.waiting import waiting_masks
@@ -69,6 +70,9 @@ def _seen(
             columns += _changed(change, events)
         else:
             yield from wants_random(change.use)
+    for name in to_be_sorted(spec, dataset):
+        pointers = list(index_columns(events, name))
+        columns += [*pointers, (name, "")] if pointers else []
     yield from (name for name, field in columns if name != EVENT or field is None)
 
 
@@ -88,19 +92,20 @@ class LateObjects:
     """Late objects of some of the events."""
 
     wanted: Mask  # which events they are of
-    objects: Mapping[str, Any]  # record arrays
+    objects: Any  # record array of them
     order: tuple[str, ...]  # of all fields of the events
 
     @classmethod
-    def read(cls, late: Late, wanted: Mask) -> LateObjects:
-        """Read them.
+    def read(cls, spec: AnalysisSpec, dataset: Dataset, late: Late, wanted: Mask) -> LateObjects:
+        """Read them, each sorted as `in_order` says.
 
         Raises
         ------
         UnreadableFile
             If the file is damaged there.
         """
-        return cls(wanted, late.read(wanted), tuple(late.template.fields))
+        objects = in_order(spec, dataset, late.read(wanted))
+        return cls(wanted, objects, tuple(late.template.fields))
 
     def added_to(self, events: Any, there: Mask) -> Any:
         """Put them into events.
@@ -113,10 +118,8 @@ class LateObjects:
         import awkward as ak
 
         chosen = there[self.wanted]
-        columns = columns_of(ak.to_layout(events))
-        for name, one in self.objects.items():
-            mine = one if chosen.all() else packed(ak.Array({name: one})[chosen])[name]
-            columns[name] = ak.to_layout(mine)
+        mine = self.objects if chosen.all() else packed(self.objects[chosen])
+        columns = columns_of(ak.to_layout(events)) | columns_of(ak.to_layout(mine))
         names = [*(one for one in self.order if one in columns)]
         names += [one for one in columns if one not in self.order]
         record = ak.contents.RecordArray(

@@ -11,6 +11,7 @@ import numpy as np
 
 from hepflow.analysis import steps
 from hepflow.analysis.event_steps import EventSteps
+from hepflow.analysis.file_order import in_order
 from hepflow.analysis.keeping import kept_rows
 from hepflow.analysis.late import LateObjects, late_objects
 from hepflow.analysis.later import Later, read_later, with_order, without_unread
@@ -72,6 +73,7 @@ class Preparation(EventSteps):
         """
         dataset = self._dataset_of(metadata[0])
         events, members = split_members(self.spec, events, dataset, metadata)
+        events = in_order(self.spec, dataset, events)
         owners = Owners(np.repeat(np.arange(len(lengths)), lengths), len(lengths))
         base = steps.base_weights(events, dataset, self.spec.weight_mode)
         whole = Stack(events, np.zeros(len(events), dtype=np.intp), base, owners, members)
@@ -166,6 +168,7 @@ class Preparation(EventSteps):
             flow.append(stack.step(name, mask, every=every))
             stack, alive = stack.select(mask), mask
         near, start, more, there = None, None, None, alive
+        read = functools.partial(LateObjects.read, self.spec, dataset)
         for select_events in (self.select_baseline, self.certified_events):
             where = select_events.__name__
             passed = check_passed(select_events(stack.events, dataset), len(stack.base), where)
@@ -175,12 +178,12 @@ class Preparation(EventSteps):
                 if shared is not None:
                     alive = alive.copy()
                     alive[alive] = shared_mask(shared, self.spec.baseline, passed)
-                    more = None if late is None else LateObjects.read(late, alive)
+                    more = None if late is None else read(late, alive)
                     start = start_of(self.spec, shared, whole, masked, alive, more)
             stack, there = stack.select(passed.mask), there.copy()
             there[there] = passed.mask
         if late is not None and more is None:
-            more = LateObjects.read(late, there)
+            more = read(late, there)
         ready = nominal_start(start, stack, shared, masked, whole) if shared and waiting else None
         if ready is not None and shared is not None:
             events, waiting = ready, waiting - shared.early

@@ -27,7 +27,7 @@ class Late:
     selected: Mask  # which events of the range are there
     template: Any  # record of events with all their objects, and without an event
 
-    def read(self, mask: Mask) -> dict[str, Any]:
+    def read(self, mask: Mask) -> Any:
         """Read the objects of some events.
 
         Parameters
@@ -37,8 +37,8 @@ class Late:
 
         Returns
         -------
-        dict
-            Object -> record array, shape (n_wanted,).
+        ak.Array
+            Record array of the objects, shape (n_wanted,).
 
         Raises
         ------
@@ -50,8 +50,7 @@ class Late:
         start, stop = self.item.entrystart, self.item.entrystop
         with opened(self.dataset, self.item) as file:
             events = read_events(file, self.branches, start, stop, mask=wanted)
-        events = with_behaviour(packed(events))
-        return {name: events[name] for name in self.branches}
+        return with_behaviour(packed(events))
 
 
 def template_of(file: OpenFile, branches: Branches, item: WorkItem) -> Any:
