@@ -40,8 +40,7 @@ def falling(pt: Floats, offsets: Any) -> tuple[Any, Any]:
     """
     if len(pt) and np.isnan(pt.min()):  # any that is not a number makes the least one
         pt = np.where(np.isnan(pt), -np.inf, pt)  # last, whatever other lists there are
-    inside = _inside(len(pt), offsets)
-    rises = np.flatnonzero(inside & (pt[1:] > pt[:-1]))
+    rises = _rises(pt, offsets)
     if not len(rises):
         return rises, rises
     wrong = np.searchsorted(offsets, rises, side="right") - 1
@@ -53,11 +52,12 @@ def falling(pt: Floats, offsets: Any) -> tuple[Any, Any]:
     return places[order], places
 
 
-def _inside(length: int, offsets: Any) -> Any:
-    """Whether an entry and the next one are in the same list, shape (length - 1,)."""
-    inside = np.ones(length + 1, dtype=np.bool_)  # whether an entry is not the first of a list
-    inside[offsets] = False
-    return inside[1:-1]
+def _rises(pt: Floats, offsets: Any) -> Any:
+    """Positions of entries that are less than the next one of the same list."""
+    found = np.empty(len(pt) + 1, dtype=np.bool_)  # whether an entry is more than the one before
+    np.greater(pt[1:], pt[:-1], out=found[1:-1])
+    found[offsets] = False  # the first of a list
+    return np.flatnonzero(found) - 1
 
 
 def _fall(pt: Floats, offsets: Any) -> Any:
@@ -65,9 +65,9 @@ def _fall(pt: Floats, offsets: Any) -> Any:
 
     Corrections move an object past few others: neighbours that rise change places, until none do.
     """
-    order, inside = np.arange(len(pt)), _inside(len(pt), offsets)
+    order = np.arange(len(pt))
     for _ in range(_PASSES):
-        rises = np.flatnonzero(inside & (pt[1:] > pt[:-1]))
+        rises = _rises(pt, offsets)
         if not len(rises):
             return order
         first = rises[np.concatenate(([True], np.diff(rises) > 1))]  # of neighbours, only one pair
