@@ -37,6 +37,39 @@ def applies(processes: list[str] | None, dataset: Dataset) -> bool:
     return dataset.process in processes or dataset.name in processes
 
 
+def missing_in_years(config: Config, datasets: Iterable[Dataset]) -> tuple[str, ...]:
+    """Say which corrections some years have and others have not, though they have events for it.
+
+    A year in the name of a correction does not count. A year with an empty list says itself that
+    it has none.
+
+    Parameters
+    ----------
+    datasets
+        Expanded from the configuration.
+    """
+    if not isinstance(config.corrections, Mapping):
+        return ()
+    filled = {year: own for year, own in config.corrections.items() if own}
+    years = {year: [one for one in datasets if one.year == year] for year in filled}
+    found: dict[str, dict[str, Correction]] = {}  # without the year in its name -> by year
+    for year, own in filled.items():
+        for one in own:
+            found.setdefault(one.name.replace(year, "").strip("_"), {})[year] = one
+    return tuple(
+        f"corrections.{year}: nothing named {_names(there)}, which corrections has for "
+        f"{', '.join(there)}. Events of {year} go without it."
+        for there in found.values()
+        for year, mine in years.items()
+        if year not in there
+        and any(applies(one.applies_to, each) for one in there.values() for each in mine)
+    )
+
+
+def _names(corrections: Mapping[str, Correction]) -> str:
+    return " or ".join(dict.fromkeys(repr(one.name) for one in corrections.values()))
+
+
 def expand(
     corrections: Sequence[Correction], systematics: Sequence[Systematic], dataset: Dataset
 ) -> tuple[Variation, ...]:

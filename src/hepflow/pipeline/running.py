@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +21,10 @@ from hepflow.pipeline.stages import make_output_manager, make_skims, needs_skims
 from hepflow.plotting import check_colours, warm_up
 from hepflow.rates import measured, write_rates
 from hepflow.schema import Config
+from hepflow.sources import missing_in_years
 from hepflow.storage import write_json
+
+_log = logging.getLogger(__name__)
 
 
 def run(
@@ -97,6 +101,8 @@ def _chain(
         manager.prepare()
     if analyses:
         spec = AnalysisSpec.of_valid(config)  # a missing file is told before the skim
+        for note in missing_in_years(config, spec.datasets.values()):
+            _log.warning("%s", note)
         usable_table(config, spec.datasets, spec.digests)  # likewise
     if needs_skims(config):
         outcome.skims = make_skims(config, output_manager, executor, manager)

@@ -9,7 +9,7 @@ from typing import Any
 
 from hepflow.analysis import Analysis, AnalysisSpec
 from hepflow.analysis.shares import table_digest
-from hepflow.datasets import ConfigurableDatasetManager
+from hepflow.datasets import ConfigurableDatasetManager, expand_datasets
 from hepflow.errors import InputError
 from hepflow.keys import describe_function
 from hepflow.planning.chunking import with_chunk_size_told
@@ -28,6 +28,7 @@ from hepflow.planning.results import (
 from hepflow.planning.skims import SkimsForecast, forecast_skims
 from hepflow.schema import Config
 from hepflow.skimming import SkimSpec
+from hepflow.sources import missing_in_years
 
 _FIRST = (("metadata", "look into the input files"), ("skim", "select events and columns"))
 _LATER = {
@@ -78,7 +79,11 @@ def forecast(
     valid = Config.of(config)
     found = _run_of(valid, LookingManager.of(valid), analysis)
     skims = found.skims or SkimsForecast(found.stage("skim"))
-    return replace(found, inference=stages_beside(valid, found.folders, skims))
+    return replace(
+        found,
+        inference=stages_beside(valid, found.folders, skims),
+        notes=(*found.notes, *missing_in_years(valid, expand_datasets(valid))),
+    )
 
 
 def _run_of(valid: Config, folders: LookingManager, analysis: type[Analysis] | None) -> Forecast:
