@@ -19,6 +19,7 @@ from hepflow.analysis.figures import (
     tasks_before_fit,
 )
 from hepflow.analysis.filling import fill_skims
+from hepflow.analysis.members import tell_assumed_order
 from hepflow.analysis.results import (
     AnalysisResult,
     all_remarks,
@@ -178,7 +179,10 @@ class Analysis(EventLoop):
             for pairs in self.processed_datasets.values():
                 for events, metadata in pairs:
                     self.process(events, metadata)
-        return self.histogram_set
+        found = self.histogram_set
+        if self.spec.run_systematics:
+            tell_assumed_order(found.ledger)
+        return found
 
     @property
     def raw(self) -> RawHistograms:

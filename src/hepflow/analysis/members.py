@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.errors import InputError
-from hepflow.records import Dataset
+from hepflow.records import Dataset, Ledger
 from hepflow.records.theory import rows_of, set_of_column
 from hepflow.sources import applies, parameter_of
 
 Floats = NDArray[np.float64]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -112,3 +114,20 @@ def member_weights(
             rows = rows_of(own, parameter)
             found |= {row: nominal * values[:, i] for i, row in enumerate(rows)}
     return found
+
+
+def tell_assumed_order(ledger: Ledger) -> None:
+    """Warn, once a dataset, where no title tells the order of the weights of the shower."""
+    found: dict[str, list[str]] = {}
+    for source, datasets in ledger.assumed_theory().items():
+        for dataset in datasets:
+            found.setdefault(dataset, []).append(source)
+    for dataset, sources in sorted(found.items()):
+        _log.warning(
+            "%s: no title tells the order of the weights of %s. That of NanoAOD 9 and later is "
+            "assumed, twice the scale first; in files of older versions up and down are swapped. "
+            "Half the scale has the larger spread: if that is first, give members [2, 0] (initial "
+            "state) or [3, 1] (final state) with combine 'pair'; if not, [0, 2] or [1, 3].",
+            dataset,
+            ", ".join(sources),
+        )

@@ -1,17 +1,19 @@
 """Which entries of a list of theory weights are wanted: from its length and what its file says.
 
 Lists of the same weights differ between versions of NanoAOD in length and in order; the title of
-the branch tells, where the file has one.
+the branch tells, where the file has one. Scales are sorted in all versions, so that only the order
+of weights of the shower is assumed where no title tells it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hepflow.corrections.lhapdf import MOST_BESIDE, SIZES, Formula, PdfSet, set_of
 from hepflow.errors import InputError
+from hepflow.records.theory import with_assumed_order
 from hepflow.schema import Systematic
 
 # Scales of renormalisation and factorisation over the nominal ones, without those that move
@@ -19,9 +21,11 @@ from hepflow.schema import Systematic
 SCALES = ((0.5, 0.5), (0.5, 1.0), (1.0, 0.5), (1.0, 2.0), (2.0, 1.0), (2.0, 2.0))
 _NINE = tuple((muR, muF) for muR in (0.5, 1.0, 2.0) for muF in (0.5, 1.0, 2.0))
 _EIGHT = tuple(pair for pair in _NINE if pair != (1.0, 1.0))  # some files leave nominal out
-# Scale of the shower's coupling over the nominal one: initial and final state.
+# Scale of the shower's coupling over the nominal one: initial and final state. This is the order
+# from version 9 of NanoAOD on; versions before it have half the scale first.
 _FOUR = ((2.0, 1.0), (1.0, 2.0), (0.5, 1.0), (1.0, 0.5))
 _SHOWER = {"isr": ((2.0, 1.0), (0.5, 1.0)), "fsr": ((1.0, 2.0), (1.0, 0.5))}  # up, down
+_SHOWER_BRANCH = "PSWeight"
 _ONE_DUMMY = 1  # length of the list where a generator has no weights of the shower
 
 _NUMBER = r'"?\s*([0-9.]+(?:[EeDd][+-]?[0-9]+)?)"?'
@@ -29,8 +33,13 @@ _MU_R = re.compile(rf"(?:muR|renscfact)\s*=\s*{_NUMBER}", re.IGNORECASE)
 _MU_F = re.compile(rf"(?:muF|facscfact)\s*=\s*{_NUMBER}", re.IGNORECASE)
 _ISR = re.compile(rf"ISR\s*=\s*{_NUMBER}", re.IGNORECASE)
 _FSR = re.compile(rf"FSR\s*=\s*{_NUMBER}", re.IGNORECASE)
+# What weights of the shower are called by CMS settings of Pythia, one by one: "[0] isr.murfac=2.0",
+# "[0] isrDefHi", where Hi is half the scale.
+_ENTRY = re.compile(r"\[\d+\]\s*([^\[;]*)")
+_ONE_STATE = re.compile(rf"^([if])sr(?:[.:]murfac\s*=\s*{_NUMBER}|Def(Hi|Lo))", re.IGNORECASE)
+_DEFINED = {"hi": 0.5, "lo": 2.0}
 _IDS = re.compile(r"LHA IDs?\s+(\d+)\s*-\s*(\d+)")
-Pairs = Sequence[tuple[float, float]]
+Pairs = Sequence[tuple[float, float] | None]  # None for weights that are something else
 NOMINAL_PLACE = -1  # of a member that the list leaves out because it is the nominal weight
 
 
@@ -38,7 +47,7 @@ NOMINAL_PLACE = -1  # of a member that the list leaves out because it is the nom
 class Layout:
     """Where the members of a source are in its list."""
 
-    members: str  # name of the set: "scale", "pdf306000"
+    members: str  # name of the set: "scale", "pdf306000"; it tells whether the order is assumed
     numbers: tuple[int, ...]  # what the members are called; of PDFs the number in their set
     places: tuple[int, ...]  # positions in the list, `NOMINAL_PLACE` for the nominal weight
 
@@ -64,7 +73,7 @@ def layout_of(source: Systematic, length: int, title: str, where: str) -> Layout
         If the list is none that is known.
     """
     members = source.members
-    if length == 0 or members is None:
+    if length == 0 or members is None or _is_dummy(source, length):
         return None
     if isinstance(members, list):
         return _by_position(members, length, where)
@@ -72,20 +81,45 @@ def layout_of(source: Systematic, length: int, title: str, where: str) -> Layout
         pairs = _pairs(title, _MU_R, _MU_F, length) or {9: _NINE, 8: _EIGHT}.get(length)
         return _of_pairs("scale", SCALES, pairs, length, where)
     if members in _SHOWER:
-        if length == _ONE_DUMMY:
-            return None
-        pairs = _pairs(title, _ISR, _FSR, length) or {4: _FOUR}.get(length)
-        return _of_pairs(members, _SHOWER[members], pairs, length, where)
+        return _of_shower(members, length, title, where)
     return _of_pdfs(source, members, length, title, where)
+
+
+def _is_dummy(source: Systematic, length: int) -> bool:
+    """Whether a list stands for no weights of the shower, however its members are given."""
+    of_shower = source.members in ("isr", "fsr") or source.weights == _SHOWER_BRANCH
+    return of_shower and length == _ONE_DUMMY
 
 
 def _by_position(positions: list[int], length: int, where: str) -> Layout:
     if max(positions) >= length:
         raise InputError(
             f"{where}: has {length} weights in each event, but members asks for position "
-            f"{max(positions)}. Positions count from 0."
+            f"{max(positions)}. Positions count from 0. Give the processes whose files have other "
+            "lists a source of their own (processes)."
         )
     return Layout("at", tuple(range(len(positions))), tuple(positions))
+
+
+def _of_shower(members: str, length: int, title: str, where: str) -> Layout:
+    """Weights of the shower, in the order that the title tells or else in that of new files."""
+    told = _pairs(title, _ISR, _FSR, length) or _states(title, length)
+    pairs = told or {4: _FOUR}.get(length)
+    found = _of_pairs(members, _SHOWER[members], pairs, length, where)
+    return found if told else replace(found, members=with_assumed_order(members))
+
+
+def _states(title: str, length: int) -> Pairs | None:
+    """Two scales of each weight, where the title says of each entry which state it varies."""
+    entries = [_ONE_STATE.match(one) for one in _ENTRY.findall(title)]
+    if len(entries) != length or not any(entries):
+        return None
+    return [None if one is None else _state(*one.groups()) for one in entries]
+
+
+def _state(letter: str, number: str | None, side: str | None) -> tuple[float, float]:
+    scale = _scale(number) if number else _DEFINED[(side or "").lower()]
+    return (scale, 1.0) if letter.lower() == "i" else (1.0, scale)
 
 
 def _pairs(

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from hepflow.records.accounts import Account, account_of
 from hepflow.records.parts import ItemKey, Loss, PartCounts
-from hepflow.records.theory import MemberTotals, from_plain, without_weights
+from hepflow.records.theory import (
+    MemberSums,
+    MemberTotals,
+    from_plain,
+    of_assumed_order,
+    without_weights,
+)
 
 
 def losses_in(fileset: Mapping[str, Any]) -> tuple[Loss, ...]:
@@ -223,9 +229,19 @@ class Ledger:
 
     def without_theory(self) -> dict[str, tuple[str, ...]]:
         """Sources of theory weights -> datasets with events that do not have them, sorted."""
+        return self._by_source(without_weights)
+
+    def assumed_theory(self) -> dict[str, tuple[str, ...]]:
+        """Sources of theory weights -> datasets whose files do not tell their order, sorted."""
+        return self._by_source(of_assumed_order)
+
+    def _by_source(
+        self, sources: Callable[[tuple[MemberSums, ...]], tuple[str, ...]]
+    ) -> dict[str, tuple[str, ...]]:
+        """Datasets with parts of which this is said of a source."""
         found: dict[str, set[str]] = {}
         for part in self.parts.values():
-            for source in without_weights(part.theory) if part.nevts else ():
+            for source in sources(part.theory) if part.nevts else ():
                 found.setdefault(source, set()).add(part.dataset)
         return {source: tuple(sorted(datasets)) for source, datasets in sorted(found.items())}
 

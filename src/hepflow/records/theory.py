@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 SEPARATOR = "__"  # which names of sources do not have
 PREFIX = "theory"  # of columns with members
+_ASSUMED = "_assumed"  # end of the name of a set of members whose order no title told
 # Source, set of its members (`set_name`; "" where the events have none), and for each member its
 # sums over all events that were read: times the generator weight, and times the sign of that.
 # A plain tuple: it is part of the JSON of a million parts.
@@ -98,6 +99,32 @@ def member_of(row: str, source: str) -> tuple[str, int] | None:
 def without_weights(theory: Iterable[MemberSums]) -> tuple[str, ...]:
     """Sources that found no weights in the events of a part."""
     return tuple(source for source, members, *_ in theory if not members)
+
+
+def with_assumed_order(members: str) -> str:
+    """Name of a set of members that are read in an order that their file does not tell.
+
+    Examples
+    --------
+    >>> with_assumed_order("isr")
+    'isr_assumed'
+    """
+    return members + _ASSUMED
+
+
+def of_assumed_order(theory: Iterable[MemberSums]) -> tuple[str, ...]:
+    """Sources whose members were read in an order that the file of a part does not tell.
+
+    Examples
+    --------
+    >>> of_assumed_order([("a", "isr_assumed__0-1", (), ()), ("b", "fsr__0-1", (), ())])
+    ('a',)
+    """
+    return tuple(
+        source
+        for source, members, *_ in theory
+        if members.partition(SEPARATOR)[0].endswith(_ASSUMED)
+    )
 
 
 def from_plain(theory: Iterable[Iterable[object]]) -> tuple[MemberSums, ...]:

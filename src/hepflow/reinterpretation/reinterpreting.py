@@ -18,7 +18,7 @@ from hepflow.reinterpretation.signal_results import Look, write_results
 from hepflow.reinterpretation.signals import Signal, check_distinct, chosen_process
 
 if TYPE_CHECKING:
-    from hepflow.records import HistogramSet
+    from hepflow.records import HistogramSet, Ledger
     from hepflow.reinterpretation.bundle import PreservedAnalysis
 
 
@@ -200,7 +200,7 @@ def interpreted(
     beside = [
         Beside(
             channels=fit_channels(one.histograms or histograms, model.spec),
-            remarks=(*manifest.remarks, *_other_limit(model), *_without_weights(histograms)),
+            remarks=(*manifest.remarks, *_other_limit(model), *_on_weights(histograms.ledger)),
             about={
                 "bundle": {"name": manifest.name, "digest": analysis.bundle.digest},
                 "input": [account.to_json() for account in histograms.ledger.accounts()],
@@ -220,9 +220,12 @@ def _other_limit(model: PreservedModel) -> tuple[str, ...]:
     return ("asymptotic limit; that of the preserved run is from toys",) if toys else ()
 
 
-def _without_weights(histograms: HistogramSet) -> tuple[str, ...]:
-    absent = histograms.ledger.without_theory()
-    return tuple(f"no {source} weights in the signal" for source in absent)
+def _on_weights(ledger: Ledger) -> tuple[str, ...]:
+    absent = (f"no {source} weights in the signal" for source in ledger.without_theory())
+    assumed = (
+        f"order of {source} weights assumed in the signal" for source in ledger.assumed_theory()
+    )
+    return (*absent, *assumed)
 
 
 def of_process(signal: Signal, analysis: PreservedAnalysis) -> Signal:

@@ -134,9 +134,17 @@ def same_in_all_years(tree: Tree) -> Problems:
             continue
         where, other = first.setdefault((own, name), (path, one))
         for field in _ALIKE if own else _ALIKE_SOURCE:
-            if one.get(field, _UNSAID.get(field)) != other.get(field, _UNSAID.get(field)):
+            if not _says_the_same(field, one, other):
                 message = f"differs from {where}.{field}, a source of the same name."
                 yield Problem(f"{path}.{field}", message, "Say the same, or give another name.")
+
+
+def _says_the_same(field: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two entries agree; positions may differ, as lists do between years."""
+    mine, its = (each.get(field, _UNSAID.get(field)) for each in (one, other))
+    if field == "members" and isinstance(mine, list) and isinstance(its, list):
+        return len(mine) == len(its)
+    return bool(mine == its)
 
 
 def linked_sources(tree: Tree) -> Problems:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from hepflow.blinding import blinded_regions
 from hepflow.datasets import expand_datasets
 from hepflow.errors import ConfigurationError, Problem, did_you_mean
 from hepflow.estimates import EstimateSpec, estimates_of_config
-from hepflow.records import Dataset, HistogramSet, Source
+from hepflow.records import Dataset, HistogramSet, Ledger, Source
 from hepflow.schema import Channel, Config
 from hepflow.schema.checks_binning import position
 from hepflow.sources import sources_of_config
@@ -275,7 +275,7 @@ def _alternatives(source: Source, datasets: Sequence[Dataset]) -> tuple[Alternat
 
 
 def source_remarks(config: Config, histograms: HistogramSet) -> tuple[str, ...]:
-    """Remark on sources of which no alternative sample is left, or that events do not have.
+    """Remark on sources without an alternative sample, or without weights of a known order.
 
     Parameters
     ----------
@@ -288,13 +288,16 @@ def source_remarks(config: Config, histograms: HistogramSet) -> tuple[str, ...]:
     shapes = _sources(config, _processes(config)[0])[1] if dropped else ()
     gone = [one.name for one in shapes if one.left_out(one.processes, dropped)]
     remarks = (f"without source {', '.join(gone)}",) if gone else ()
-    return (*remarks, *_without_weights(config, histograms))
+    return (*remarks, *(_on_weights(histograms.ledger) if config.general.run_systematics else ()))
 
 
-def _without_weights(config: Config, histograms: HistogramSet) -> tuple[str, ...]:
-    """Remark on theory weights that events do not have: these read as nominal."""
-    absent = histograms.ledger.without_theory() if config.general.run_systematics else {}
-    return tuple(
-        f"no {source} weights in {', '.join(one.removesuffix('__nominal') for one in datasets)}"
-        for source, datasets in absent.items()
-    )
+def _on_weights(ledger: Ledger) -> Iterator[str]:
+    """Remark on theory weights that events do not have, or whose order no title tells."""
+    for source, datasets in ledger.without_theory().items():
+        yield f"no {source} weights in {_named(datasets)}"
+    for source, datasets in ledger.assumed_theory().items():
+        yield f"order of {source} weights assumed in {_named(datasets)}"
+
+
+def _named(datasets: Iterable[str]) -> str:
+    return ", ".join(one.removesuffix("__nominal") for one in datasets)

@@ -50,6 +50,43 @@ def test_up_is_twice_the_scale_of_the_shower_in_either_order():
     assert found("fsr", 4, OLD_SHOWER)[2] == (3, 1)
 
 
+STATES = [("isr", "2.0", "Lo"), ("fsr", "0.5", "Hi"), ("isr", "0.5", "Hi"), ("fsr", "2.0", "Lo")]
+
+
+@pytest.mark.parametrize("sign", [".murfac=", ":muRfac=", "Def"], ids=["point", "colon", "name"])
+def test_the_title_may_name_one_state_at_a_time(sign):
+    names = [state + sign + (side if sign == "Def" else size) for state, size, side in STATES]
+    title = "PS weights (w_var / w_nominal) " + "".join(
+        f"[{i}] {one}; " for i, one in enumerate(names)
+    )
+    assert found("isr", 4, title) == ("isr", (0, 1), (0, 2))
+    assert found("fsr", 4, title) == ("fsr", (0, 1), (3, 1))
+
+
+def test_of_all_weights_of_the_shower_those_of_twice_and_half_the_scale_are_taken():
+    others = ["isr.murfac=0.707", "fsr.g2gg.murfac=2.0", "isr.murfac=2.0", "isr.g2gg.cns=-2.0"]
+    names = [*others, "fsr.murfac=0.5", "isr.murfac=0.5", "fsr.murfac=2.0"]
+    title = "; ".join(f"[{i}] {one}" for i, one in enumerate(names))
+    assert found("isr", 7, title)[2] == (2, 5)
+    assert found("fsr", 7, title)[2] == (6, 4)
+    with pytest.raises(InputError, match="of fsr variations 4, or 1 for none"):
+        found("fsr", 4, "; ".join(f"[{i}] {one}" for i, one in enumerate(others)))
+
+
+@pytest.mark.parametrize("title", ["", "PSWeight/F", "[0] a; [1] b; [2] c; [3] d"])
+def test_an_order_that_no_title_tells_is_marked(title):
+    assert found("isr", 4, title) == ("isr_assumed", (0, 1), (0, 2))
+    assert found("fsr", 4, title)[0] == "fsr_assumed"
+    assert found("isr", 4, NEW_SHOWER)[0] == found("isr", 4, OLD_SHOWER)[0] == "isr"
+    assert found("scale", 9)[0] == "scale"  # sorted in all versions
+
+
+def test_a_dummy_weight_of_the_shower_is_none_by_position_too():
+    for positions in ([2, 0], [0, 0]):
+        assert found(positions, 1, combine="pair", weights="PSWeight") is None
+    assert found([0], 1, combine="envelope") == ("at", (0,), (0,))  # of another branch
+
+
 @pytest.mark.parametrize("length", [0, 1])
 def test_a_dummy_weight_of_the_shower_is_none(length):
     assert found("isr", length, "dummy PS weight (1.0) ") is None
@@ -103,7 +140,7 @@ def test_a_set_that_is_not_known_needs_its_formula(length, numbers):
 def test_members_by_position():
     given = found([4, 0], 5, combine="pair")
     assert given == ("at", (0, 1), (4, 0))
-    with pytest.raises(InputError, match=r"5 weights in each event, but .* position 5"):
+    with pytest.raises(InputError, match=r"5 weights .* position 5\..* source of their own"):
         found([5], 5, combine="envelope")
 
 

@@ -129,6 +129,27 @@ def test_showers(tmp_path, file, places):
     assert_sides(found, "fsr", fsr_up, fsr_down)
 
 
+@pytest.mark.parametrize("file", ["nano_dy_rntuple.root", "nano_dy.parquet"])
+def test_files_without_titles_do_not_tell_the_order_of_a_shower(tmp_path, file):
+    """These are old files, with half the scale first: the assumed order swaps up and down."""
+    plain = Plain(DY, "PSWeight")
+    twice, half = plain.bins(2), plain.bins(0)
+    config, titled = fill(tmp_path / "a", DY, *parton_shower())
+    assert_sides(titled, "isr", twice, half)
+    assert all_remarks(Config.of(config), titled) == ()
+    config, found = fill(tmp_path / "b", file, *parton_shower())
+    assert_sides(found, "isr", half, twice)
+    assert all_remarks(Config.of(config), found) == (
+        "order of fsr weights assumed in mc",
+        "order of isr weights assumed in mc",
+    )
+    given = {"name": "isr", "type": "theory", "weights": "PSWeight", "members": [2, 0],
+             "combine": "pair"}  # fmt: skip
+    config, found = fill(tmp_path / "c", file, given)
+    assert_sides(found, "isr", twice, half)
+    assert all_remarks(Config.of(config), found) == ()
+
+
 @pytest.mark.parametrize("file", [OPEN, OLD, RNTUPLE])
 def test_one_dummy_weight_of_the_shower(tmp_path, file):
     config, found = fill(tmp_path, file, *parton_shower())
