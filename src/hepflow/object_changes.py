@@ -16,6 +16,7 @@ from hepflow.object_order import plain_layout, reorder
 from hepflow.schema import Correction, Systematic
 
 Floats = NDArray[Any]
+_PARTS = 2  # of a vector: x and y
 
 
 def change_target(
@@ -40,6 +41,8 @@ def change_target(
     if field is None:
         raise UserFunctionError(f"{where}.target: expected an object and its column.")
     column(events, name, field, f"{where}.target")
+    if change.op == "add_vector":
+        return _with_vector(events, name, value, where)
     target = events[name]
     objects = Lists.of(target) if target.ndim > 1 else None
     before = column_of(target, objects, field, where)
@@ -57,10 +60,12 @@ def change_target(
         factor = column_of(target, objects, change.raw_factor, where)
         columns[change.raw_factor] = (1.0 - _ratio(after, start)).astype(factor.dtype)
     if field == "pt" and change.propagate_to_met:
+        place = f"{where}.propagate_to_met"
+        column(events, name, "phi", place)
         phi = column_of(target, objects, "phi", where)
         moved = _moved_in_met(change, events, objects, before, after, where)
         owners = None if objects is None else objects.owners()
-        events = propagate_to_met(events, change.propagate_to_met, moved, phi, owners)
+        events = propagate_to_met(events, change.propagate_to_met, moved, phi, place, owners)
     if objects is None:
         for one, values in columns.items():
             target = _set(target, one, values)
@@ -140,7 +145,9 @@ def _set(record: Any, field: str, value: Any) -> Any:
     return ak.with_field(record, value, field)
 
 
-def propagate_to_met(events: Any, met: str, change: Floats, phi: Floats, owners: Any = None) -> Any:
+def propagate_to_met(
+    events: Any, met: str, change: Floats, phi: Floats, where: str, owners: Any = None
+) -> Any:
     """Take the change in pt of objects off the missing momentum, as vectors.
 
     Parameters
@@ -150,13 +157,61 @@ def propagate_to_met(events: Any, met: str, change: Floats, phi: Floats, owners:
     owners
         Event of each object; None for one object each event.
     """
+    pt, angle = _momentum(events, met, where)
+    x = _sum(change * np.cos(phi), owners, pt)
+    y = _sum(change * np.sin(phi), owners, pt)
+    return _with_momentum(events, met, pt * np.cos(angle) - x, pt * np.sin(angle) - y)
+
+
+def _with_vector(events: Any, met: str, value: Any, where: str) -> Any:
+    """Add a vector to the missing momentum.
+
+    Parameters
+    ----------
+    value
+        Pair of what is added to x and y [GeV], a number or one for each event.
+
+    Raises
+    ------
+    UserFunctionError
+        If the value is no such pair, or the target is a list of objects.
+    """
+    if events[met].ndim > 1:
+        raise UserFunctionError(
+            f"{where}.target: {met!r} is a list of objects. With op 'add_vector', expected one "
+            "that each event has once, such as the missing momentum."
+        )
+    if not isinstance(value, (tuple, list)) or len(value) != _PARTS:
+        found = f"{len(value)} values" if isinstance(value, (tuple, list)) else "one value"
+        raise UserFunctionError(
+            f"{where}: returned {found}, expected a pair (x, y) for op 'add_vector'. Return what "
+            "is added to x and what is added to y."
+        )
+    pt, angle = _momentum(events, met, where)
+    px = _combine(pt * np.cos(angle), value[0], "add", None, len(events), where)
+    py = _combine(pt * np.sin(angle), value[1], "add", None, len(events), where)
+    for after in (px, py):
+        _check_finite(after, pt, where)
+    return _with_momentum(events, met, px.astype(pt.dtype), py.astype(pt.dtype))
+
+
+def _momentum(events: Any, met: str, where: str) -> tuple[Floats, Floats]:
+    """Size and angle of the missing momentum, each of shape (n_events,).
+
+    Raises
+    ------
+    MissingBranch
+        If the events do not carry it.
+    """
     import awkward as ak
 
-    missing = column(events, met, None, "propagate_to_met")
-    pt, angle = (numbers(ak.to_layout(missing[one])) for one in ("pt", "phi"))
-    px = pt * np.cos(angle) - _sum(change * np.cos(phi), owners, pt)
-    py = pt * np.sin(angle) - _sum(change * np.sin(phi), owners, pt)
-    updated = _set(missing, "pt", np.hypot(px, py))
+    pt, angle = (column(events, met, one, where) for one in ("pt", "phi"))
+    return numbers(ak.to_layout(pt)), numbers(ak.to_layout(angle))
+
+
+def _with_momentum(events: Any, met: str, px: Floats, py: Floats) -> Any:
+    """Events with another missing momentum."""
+    updated = _set(events[met], "pt", np.hypot(px, py))
     return replace_object(events, met, _set(updated, "phi", np.arctan2(py, px)))
 
 

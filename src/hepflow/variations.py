@@ -111,7 +111,7 @@ def sorts_last(
         one for one in corrections if one.type == "object" and applies(one.applies_to, dataset)
     ]
     last: Correction | Systematic | None = own[-1] if own else next(reversed(chain), None)
-    if last is None or last.target is None or last.target[1] != "pt":
+    if last is None or last.op == "add_vector" or last.target is None or last.target[1] != "pt":
         return None
     if isinstance(last, Correction) and shift.source not in sources_of(last):
         return None

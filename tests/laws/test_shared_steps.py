@@ -67,6 +67,14 @@ def less(pt):
     return -2.0 - 0.03 * pt
 
 
+def along(pt, n):
+    return 0.1 * n, -0.3 * pt
+
+
+def against(pt, n):
+    return -0.1 * n, 0.2 * pt
+
+
 def by_pileup(n):
     return 1.0 + 0.004 * (n - 30.0)
 
@@ -117,6 +125,10 @@ def muons_with_jets(pt, jets):
 
 def some_met(met):
     return met > 30.0
+
+
+def away(phi):
+    return abs(phi) < 2.8
 
 
 def three(pt):
@@ -178,6 +190,9 @@ SOURCES = {
              "use": [("Jet", "pt")], "up_function": more, "down_function": less},
     "met": {"name": "unclustered", "type": "object", "target": ("MET", "pt"), "op": "mult",
             "use": [("MET", "pt")], **SIDES},
+    "vector": {"name": "soft", "type": "object", "target": ("MET", "pt"), "op": "add_vector",
+               "use": [("MET", "pt"), ("Pileup", "nTrueInt")], "up_function": along,
+               "down_function": against},
     "pile-up": {"name": "pu", "type": "event", "use": [("Pileup", "nTrueInt")],
                 "up_function": by_pileup},
 }  # fmt: skip
@@ -194,6 +209,7 @@ MASKS = {
 CUTS = {
     "trigger": {"name": "trigger", "function": itself, "use": [("event", "HLT_Mu50")]},
     "met": {"name": "met", "function": some_met, "use": [("MET", "pt")]},
+    "away": {"name": "away", "function": away, "use": [("MET", "phi")]},
     "muon": {"name": "muon", "function": has_muon, "use": ["Muon"]},
     "jets": {"name": "two", "function": two_jets, "use": ["Jet"]},
 }
@@ -205,7 +221,7 @@ RISING = {  # they fail in each variation where they fail with all objects
     "either": {"name": "either", "function": hard_or_many, "use": [("Jet", "eta"), ("Jet", "pt")]},
     "muons": {"name": "muons", "function": forward, "use": [("Muon", "eta")]},
 }
-EVENT_CUTS = {name: CUTS[name] for name in ("trigger", "met")}
+EVENT_CUTS = {name: CUTS[name] for name in ("trigger", "met", "away")}
 
 
 def some(pool, least=0):

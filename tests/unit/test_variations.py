@@ -183,6 +183,72 @@ def test_the_change_in_pt_is_taken_off_the_missing_momentum_as_a_vector():
     assert corrected(NOMINAL, correction(nominal_function=scale_up)).MET.pt.tolist() == [50.0, 10.0]
 
 
+def soft(**changes):
+    fields = {"name": "soft", "target": ("MET", "pt"), "op": "add_vector", "use": [("MET", "pt")],
+              "up_function": lambda pt: (pt, -2.0 * pt), "down_function": None}  # fmt: skip
+    return source(**{**fields, "scale_mass": True, **changes})
+
+
+SOFT = Variation("soft", "up", "object")
+
+
+def test_a_vector_is_added_to_the_missing_momentum_and_to_nothing_else():
+    given = events()
+    found = corrected(SOFT, systematics=[soft()], given=given)
+    x, y = 50.0 * np.array([1.0, 0.0]) + [50.0, -100.0]
+    assert (found.MET.pt[0], found.MET.phi[0]) == pytest.approx((np.hypot(x, y), np.arctan2(y, x)))
+    x, y = 10.0 * np.array([np.cos(1.0), np.sin(1.0)]) + [10.0, -20.0]
+    assert (found.MET.pt[1], found.MET.phi[1]) == pytest.approx((np.hypot(x, y), np.arctan2(y, x)))
+    for name in ("Jet", "Muon"):
+        assert found[name].layout is given[name].layout or found[name].tolist() == (
+            given[name].tolist())  # fmt: skip
+    assert corrected(NOMINAL, systematics=[soft()], given=given) is given
+
+
+def test_a_vector_may_be_of_numbers_and_commutes_with_what_jets_take_off():
+    jets = correction(nominal_function=lambda pt: pt * 0 + 1.1, propagate_to_met="MET")
+    found = corrected(SOFT, jets, systematics=[soft(up_function=lambda _: (0.0, 9.9))])
+    assert found.MET.pt.tolist() == pytest.approx([40.0, np.hypot(*momentum(10.0, 1.0, 0.0, 9.9))])
+    assert found.MET.phi[0] == pytest.approx(0.0, abs=1e-12)
+
+
+def momentum(pt, phi, x, y):
+    return pt * np.cos(phi) + x, pt * np.sin(phi) + y
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"up_function": lambda pt: pt}, r"soft\): returned one value, expected a pair \(x, y\)"),
+        ({"up_function": lambda pt: (pt, pt, pt)}, "returned 3 values, expected a pair"),
+        ({"up_function": lambda pt: (pt, pt[:1])}, "does not have the structure of its target"),
+        ({"up_function": lambda pt: (pt, pt * np.inf)}, "makes 2 of 2 values .* not finite"),
+        ({"target": ("Jet", "pt")}, r"soft\).target: 'Jet' is a list of objects"),
+    ],
+    ids=["one", "three", "length", "infinite", "list"],
+)
+def test_what_is_no_vector_of_a_missing_momentum_is_told(changes, message):
+    with pytest.raises(UserFunctionError, match=message):
+        corrected(SOFT, systematics=[soft(**changes)])
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "message"),
+    [
+        ("Jet", ["pt", "mass"], "'phi' is not a column of 'Jet'"),
+        ("MET", ["pt"], "'phi' is not a column of 'MET'"),
+        ("MET", ["phi"], "'pt' is not a column of 'MET'"),
+    ],
+    ids=["objects", "angle", "size"],
+)
+def test_a_momentum_without_its_angle_is_told_with_the_entry(name, columns, message):
+    given = events()
+    given = ak.with_field(given, given[name][columns], name)
+    told = rf"corrections\[0\] \(jes\)\.propagate_to_met: {message}.*Add it to preprocess.branches"
+    with pytest.raises(MissingBranch, match=told):
+        corrected(NOMINAL, correction(propagate_to_met="MET"), given=given)
+
+
 def test_momentum_is_conserved_also_when_jets_change_places():
     given = events()
     found = corrected(

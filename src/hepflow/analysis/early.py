@@ -117,6 +117,7 @@ def changed_columns(name: str, changes: list[Change]) -> set[str]:
     for one in changes:
         if one.type == "object" and one.target is not None and one.target[0] == name:
             found |= {one.target[1] or "", "mass"}
+            found |= {"phi"} if one.op == "add_vector" else set()
             found |= {one.raw_factor} if isinstance(one, Correction) and one.raw_factor else set()
     return found
 

@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from hepflow.analysis.spec import AnalysisSpec
-from hepflow.corrections import INDEX
+from hepflow.corrections import INDEX, met_columns
 from hepflow.events import EVENT, Lists, replace_object
 from hepflow.records import Dataset
 from hepflow.schema import Correction, Selection, Systematic
 from hepflow.sources import applies
 from hepflow.variations import columns_read
 
-_MOVED = ("pt", "phi", "mass")  # by a change of pt, or read by what follows from it
+_MOVED = ("pt", "mass")  # by a change of pt
 Column = tuple[str, str | None]
 Later = Mapping[str, frozenset[str]]
 
@@ -54,9 +54,10 @@ def without_unread(spec: AnalysisSpec, dataset: Dataset, events: Any, later: Lat
         *(one for one in spec.systematics_of(dataset) if one.type == "object"),
     ]
     for one in changes:
-        extra = (one.raw_factor, one.met_excluded) if isinstance(one, Correction) else ()
+        raw = one.raw_factor if isinstance(one, Correction) else None
+        own = (*_MOVED, *met_columns(one), *([] if raw is None else [raw]))
         target = one.target or (EVENT, None)
-        reads = (*columns_read(one), target, *((target[0], name) for name in (*_MOVED, *extra)))
+        reads = (*columns_read(one), target, *((target[0], name) for name in own))
         for name, field in reads:
             if name in wanted and field is None:
                 del wanted[name]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from hepflow.analysis.spec import AnalysisSpec
-from hepflow.corrections import acts_nominally, sources_of
+from hepflow.corrections import acts_nominally, met_columns, sources_of
 from hepflow.events import EVENT, Branches, index_target
 from hepflow.records import Dataset
 from hepflow.schema import Channel, Correction, Selection, Systematic
@@ -187,7 +187,8 @@ def _object_corrections(spec: AnalysisSpec, dataset: Dataset, branches: Branches
     missing = {one.propagate_to_met for one in changes}
     for one in changes:
         if one.type == "object":
-            single = (one.target or (EVENT, None))[0] in missing  # nothing of it can be sorted
+            # nothing of it can be sorted
+            single = one.op == "add_vector" or (one.target or (EVENT, None))[0] in missing
             yield from _changes(one, _written(one, branches, single=single))
 
 
@@ -195,16 +196,16 @@ def _changes(one: Correction | Systematic, writes: tuple[Column, ...]) -> Iterat
     """A change of the target, and what it does to the missing momentum."""
     name, field = one.target or (EVENT, None)
     if isinstance(one, Correction):
-        raw, excluded, own = one.raw_factor, one.met_excluded, sources_of(one)
+        raw, own = one.raw_factor, sources_of(one)
     else:
-        raw, excluded, own = None, None, (one.name,)
+        raw, own = None, (one.name,)
     # A source without a nominal value changes its target in its own variations only.
     nominally = isinstance(one, Correction) and acts_nominally(one)
     reads = (*columns_read(one), (name, field), *([(name, raw)] if raw else []))
     yield Step("correction", one.name, reads if nominally else (), writes, sources=own)
     if one.propagate_to_met is not None:
         missing = ((one.propagate_to_met, "pt"), (one.propagate_to_met, "phi"))
-        objects = [(name, part) for part in ("pt", "phi", excluded) if part is not None]
+        objects = [(name, part) for part in met_columns(one)]
         taken = (*objects, *missing) if nominally else ()
         title = f"{one.name} on {one.propagate_to_met}"
         yield Step("correction", title, taken, missing, sources=own)
@@ -218,6 +219,8 @@ def _written(
     raw = [(name, one.raw_factor)] if isinstance(one, Correction) and one.raw_factor else []
     if field != "pt":
         return ((name, field), *raw)
+    if one.op == "add_vector":
+        return ((name, field), (name, "phi"))
     mass = [(name, "mass")] if one.scale_mass and "mass" in branches.get(name, ()) else []
     # Sorted by their new pt, the objects have all of their columns in another order.
     order = () if single else _rearranged(name, branches)

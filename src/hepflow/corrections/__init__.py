@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hepflow.corrections.files import evaluate, open_correction
 from hepflow.corrections.random import INDEX, inputs_of, random_of, wants_random, with_file_index
-from hepflow.corrections.raw import change_in_met, uncorrected
+from hepflow.corrections.raw import change_in_met, met_columns, uncorrected
 from hepflow.corrections.values import (
     Choice,
     acts_nominally,
@@ -23,6 +23,7 @@ __all__ = [
     "evaluate",
     "inputs_of",
     "linked_sources_of",
+    "met_columns",
     "open_correction",
     "per_event",
     "random_of",

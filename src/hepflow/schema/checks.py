@@ -10,6 +10,7 @@ from hepflow.errors import Problem
 from hepflow.schema import (
     checks_audit,
     checks_binning,
+    checks_columns,
     checks_cuts,
     checks_datasets,
     checks_estimates,
@@ -55,6 +56,7 @@ CHECKS: tuple[Check, ...] = (
     checks_parts.executors_sensible,
     checks_parts.switches_sensible,
     *checks_sbi.SBI_CHECKS,
+    checks_columns.columns_of_changes,
     checks_names.known_columns,  # last: that a field has no effect says more
     checks_datasets.sections_by_year,
 )

@@ -33,7 +33,12 @@ _ONLY_OBJECT: Mapping[str, Any] = {
     "scale_mass": True,
 }
 _ONLY_JETS: Mapping[str, Any] = {"raw_factor": None, "smearing": None}  # what has a pt
-_ONLY_MET: Mapping[str, Any] = {"met_threshold": 0.0, "met_excluded": None}
+_ONLY_MET: Mapping[str, Any] = {
+    "met_threshold": 0.0,
+    "met_excluded": None,
+    "met_em_columns": None,
+    "met_em_limit": 0.9,
+}
 _SIDES = ("up_function", "down_function")
 _FUNCTIONS: Mapping[str, Any] = dict.fromkeys(_SIDES)
 _ONLY_THEORY: Mapping[str, Any] = {
@@ -158,6 +163,12 @@ def _target_column(one: Mapping[str, Any], where: str) -> Problems:
         word = f"for the column {column!r}: it is for 'pt'"
         unused = {"propagate_to_met": None, "scale_mass": True, **_ONLY_JETS}
         yield from no_effect(one, where, unused, word)
+    if one.get("op") == "add_vector":
+        if column != "pt":
+            message = f"{column!r} is no momentum, to which op 'add_vector' adds."
+            yield Problem(f"{where}.target", message, 'Write for example target: ("MET", "pt").')
+        alone = {"propagate_to_met": None, "scale_mass": True}
+        yield from no_effect(one, where, alone, "beside op 'add_vector'")
 
 
 def _correction_target(one: Mapping[str, Any], where: str) -> Problems:
@@ -177,6 +188,8 @@ def _correction_target(one: Mapping[str, Any], where: str) -> Problems:
         yield from no_effect(one, where, unused, "for type 'event'")
     elif not given(one.get("propagate_to_met")):
         yield from no_effect(one, where, _ONLY_MET, "without `propagate_to_met`")
+    elif not given(one.get("met_em_columns")):
+        yield from no_effect(one, where, {"met_em_limit": 0.9}, "without `met_em_columns`")
 
 
 def _smearing(one: Mapping[str, Any], where: str) -> Problems:

@@ -21,6 +21,7 @@ from hepflow.schema.fields import (
 )
 
 Operation = Literal["mult", "add", "subtract"]
+Move = Operation | Literal["add_vector"]
 UpAndDown = tuple[Text, Text | None]
 Processes = Annotated[list[Text], Field(min_length=1)]
 Correlation = Literal["correlated", "uncorrelated"]
@@ -170,6 +171,14 @@ class Correction(Section):
         description="Column of the target's object with the part of its pt that neither counts "
         "for the threshold nor moves the missing momentum (muonSubtrFactor of jets)",
     )
+    met_em_columns: list[Text] = Field(
+        default_factory=list,
+        description="Columns of the target's object that add up to the part of its energy from "
+        "electrons and photons (neEmEF and chEmEF of jets)",
+    )
+    met_em_limit: Annotated[Number, Field(gt=0)] = Field(
+        0.9, description="Objects in which this part is as large leave the missing momentum"
+    )
     scale_mass: Flag = Field(True, description="The mass changes by the same factor as pt")
     raw_factor: Text | None = Field(
         None,
@@ -201,7 +210,12 @@ class Systematic(Section):
     transform: Function | None = Field(
         None, description="Turns the columns into the arguments of the functions"
     )
-    op: Operation = Field("mult", description="How the value acts on its target")
+    op: Move = Field(
+        "mult",
+        description="How the value acts on its target; add_vector: the functions return a pair "
+        "[GeV] that is added to the x and y of a missing momentum, whose pt is the target: its "
+        "phi moves as well",
+    )
     symmetrise: Flag = Field(
         False, description="A side that is not given is the other one reflected about nominal"
     )

@@ -17,7 +17,10 @@ from hepflow.schema import Correction
 from hepflow.variations import correct_objects
 from tests.builders import make_dataset, shared
 
-JET = ("pt", "eta", "phi", "mass", "area", "rawFactor", "muonSubtrFactor", "btagDeepFlavB")
+JET = (
+    *("pt", "eta", "phi", "mass", "area", "rawFactor", "muonSubtrFactor", "neEmEF", "chEmEF"),
+    "btagDeepFlavB",
+)
 EVENT = ("run", "luminosityBlock", "event")
 MC_JET = (*JET, "genJetIdx", "hadronFlavour")
 V12 = cms.Jets(rho=("Rho", "fixedGridRhoFastjetAll"))

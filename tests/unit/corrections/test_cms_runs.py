@@ -22,6 +22,7 @@ from tests.builders import itself, make_skims, manager_of, observable, shared, t
 from tests.unit.corrections.real import (
     EVENT,
     FILES,
+    JET,
     MUON_KEYS,
     corrections_of,
 )
@@ -58,7 +59,7 @@ def every(pt):
 
 def configuration(folder, name="nano_tt_v12.root"):
     rho = FILES[name][0].rho
-    jets = ["pt", "eta", "phi", "mass", "area", "rawFactor", "muonSubtrFactor", "btagDeepFlavB"]
+    jets = [*JET]
     event = {"event": [*EVENT, *([rho[1]] if rho[0] == "event" else [])]}
     event |= {} if rho[0] == "event" else {rho[0]: [rho[1]]}
     mc = {"event": ["genWeight"], "Pileup": ["nTrueInt"], "Jet": ["genJetIdx", "hadronFlavour"],

@@ -11,7 +11,7 @@ from coffea.jetmet_tools.CorrectedJetsFactory import jer_smear
 
 from hepflow.corrections.random import random_normal, with_file_index
 from hepflow.corrections.smearing import smear_factor
-from hepflow.errors import CorrectionError
+from hepflow.errors import CorrectionError, MissingBranch
 from hepflow.events import with_behaviour
 from hepflow.records import NOMINAL, Variation
 from hepflow.schema import Correction
@@ -42,6 +42,8 @@ def events_of(**changes):
         "mass": jagged(1, 2, 3, 4, 5, 6),
         "rawFactor": jagged(0.1, 0.2, 0.0, 0.25, 0.5, 0.0),
         "muonSubtrFactor": jagged(0, 0, 0, 0, 0.9, 0.5),
+        "neEmEF": jagged(0.2, 0.6, 0.3, 0.25, 0.9, 0.0),
+        "chEmEF": jagged(0.6, 0.35, 0.6, 0.75, 0.1, 0.0),
         "genJetIdx": ak.unflatten(np.array([1, 0, -1, 0, 1, 7], np.int16), COUNTS),
         "flavour": ak.unflatten(np.array([5, 4, 0, 4, 5, 0], np.int32), COUNTS),
     }
@@ -325,6 +327,25 @@ def test_jets_above_the_threshold_move_the_missing_momentum_without_their_muons(
     assert shift(met_excluded="muonSubtrFactor")[3] == [-20.0, 0.0]
     assert shift(met_excluded="muonSubtrFactor", met_threshold=20.5)[3] == [-10.0, 0.0]
     assert shift(met_excluded="muonSubtrFactor", met_threshold=19.5)[3] == [-20.0, 0.0]
+
+
+@pytest.mark.field("corrections[].met_em_columns", "corrections[].met_em_limit")
+def test_jets_of_electrons_and_photons_leave_the_missing_momentum(file):
+    def shift(*columns, **fields):
+        one = entry(file, raw_factor="rawFactor", propagate_to_met="MET", **fields,
+                    met_em_columns=columns)  # fmt: skip
+        return np.round(momentum(corrected(one)) - [50.0, 0.0], 3).tolist()
+
+    # Changes in pt and their parts: 35 (0.8) and 24 (0.95); none; 30 (0.9); 10 (1), 0 (1), 20 (0)
+    assert shift("neEmEF", "chEmEF", met_em_limit=0.92) == [
+        [-35.0, 0.0], [0.0, 0.0], [0.0, -30.0], [-20.0, 0.0]]  # fmt: skip
+    assert shift("neEmEF", "chEmEF") == [[-35.0, 0.0], [0.0, 0.0], [0.0, 0.0], [-20.0, 0.0]]
+    assert shift("neEmEF", met_em_limit=0.55)[0] == [-35.0, 0.0]
+    assert shift("chEmEF", met_em_limit=0.55)[0] == [-24.0, 0.0]
+    both = shift("neEmEF", "chEmEF", met_threshold=64.5, met_em_limit=0.75)
+    assert both == [[0.0, 0.0]] * 4
+    with pytest.raises(MissingBranch, match=r"scale\)\.met_em_columns\[1\]: 'muEF' is not"):
+        shift("neEmEF", "muEF")
 
 
 def test_the_missing_momentum_of_a_variation_starts_at_the_corrected_one(file):

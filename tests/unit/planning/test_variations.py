@@ -334,6 +334,21 @@ def test_what_all_momenta_are_taken_off_is_no_list(tmp_path):
     assert dict(follows_of(one, plan))["moves"] == "MET.pt"
 
 
+def test_a_vector_that_is_added_moves_size_and_angle_of_what_is_no_list(tmp_path):
+    config = every_kind(tmp_path)
+    soft = {"name": "unclustered", "type": "object", "target": ("MET", "pt"), **BOTH,
+            "op": "add_vector", "use": [("MET", "phi")]}  # fmt: skip
+    config["corrections"], config["systematics"] = [], [soft, *SYSTEMATICS[-1:]]
+    plan = plan_variations(Config.of(config))
+    (one,) = [one for one in plan.sources if one.parameter == "unclustered"]
+    told = dict(follows_of(one, plan))
+    assert told["moves"] == "MET.pt, MET.phi"
+    assert told["again"] == (
+        "correction unclustered; columns sums.ht; selections met (SR); observables ht (SR)"
+    )
+    assert (plain(plan)["sources"][0]["rearranged"], one.skim) == ([], True)
+
+
 def test_the_plan_as_plain_values(plan):
     found = plain(plan)
     assert json.loads(json.dumps(found)) == json.loads(json.dumps(found, sort_keys=True))
@@ -394,6 +409,7 @@ def smeared():
         raw_factor="rawFactor",
         propagate_to_met="MET",
         met_excluded="muonSubtrFactor",
+        met_em_columns=["neEmEF", "chEmEF"],
         file="jer.json",
         key="ratio",
         use_correctionlib=True,
@@ -407,12 +423,14 @@ def smeared():
 
 def test_what_smearing_and_the_raw_pt_read_and_write_counts(tmp_path):
     config = every_kind(tmp_path)
-    config["preprocess"]["branches"]["Jet"] += ["rawFactor", "muonSubtrFactor", "genJetIdx"]
+    em = ["neEmEF", "chEmEF"]
+    config["preprocess"]["branches"]["Jet"] += ["rawFactor", "muonSubtrFactor", "genJetIdx", *em]
     config["preprocess"]["branches"]["GenJet"] = ["pt", "eta", "phi"]
     moving = [
         {**jet_scale(name=f"{name}_{part}", target=(name, part), use=[(name, part)]),
          "uncertainty_sources": [{"name": f"moved_{name}_{part}", **BOTH}]}
-        for name, part in [("GenJet", "eta"), ("Jet", "muonSubtrFactor"), ("Jet", "eta")]
+        for name, part in [("GenJet", "eta"), ("Jet", "muonSubtrFactor"), ("Jet", "chEmEF"),
+                           ("Jet", "eta")]
     ]  # fmt: skip
     config["corrections"] = [*moving, smeared()]
     config["systematics"] = SYSTEMATICS[-1:]
@@ -425,6 +443,7 @@ def test_what_smearing_and_the_raw_pt_read_and_write_counts(tmp_path):
     assert found == {
         "moved_GenJet_eta": ["jes", "jes on MET"],
         "moved_Jet_muonSubtrFactor": ["jes on MET"],
+        "moved_Jet_chEmEF": ["jes on MET"],
         "moved_Jet_eta": ["jes", "jes on MET"],
         "jer": ["jes on MET"],
     }

@@ -83,6 +83,11 @@ def heavier(*columns):
     return 0.3 + weight(*columns)
 
 
+def vector(*columns):
+    """Something to add to x and y of the missing momentum."""
+    return 20.0 * np.sin(digest(*columns)), 1.0 + np.cos(digest(*columns))
+
+
 USE = st.lists(st.sampled_from(COLUMNS), min_size=1, max_size=2, unique=True)
 LATE = st.lists(st.sampled_from([*COLUMNS, *GHOSTS]), min_size=1, max_size=2, unique=True)
 
@@ -116,6 +121,15 @@ def corrections(draw):
 
 
 @st.composite
+def own_changes(draw):
+    """What a source that comes without a correction does."""
+    if draw(st.booleans()):
+        return {"name": "own", "type": "object", "target": ("MET", "pt"), "op": "add_vector",
+                "use": draw(USE), "up_function": vector}  # fmt: skip
+    return {**draw(changes("own", draw(st.sampled_from(TARGETS)))), "up_function": scale(0.2)}
+
+
+@st.composite
 def configurations(draw):
     """Configurations whose steps read columns drawn at random."""
     masks = [
@@ -132,7 +146,6 @@ def configurations(draw):
         {"name": f"obs_{i}", "function": digest, "use": draw(LATE), "binning": "-9,9,9"}
         for i in range(3)
     ]
-    systematic = {**draw(changes("own", draw(st.sampled_from(TARGETS)))), "up_function": scale(0.2)}
     return {
         "general": {"lumi": 1.0, "run_statistics": False},
         "datasets": {"datasets": [{"name": "mc", "files": ["mc.root"], "cross_section": 1.0}]},
@@ -143,7 +156,7 @@ def configurations(draw):
         "channels": [{"name": "SR", "selection": {"cuts": cuts}, "observables": observables,
                       "fit_observable": "obs_0"}],
         "corrections": draw(corrections()),
-        "systematics": [systematic],
+        "systematics": [draw(own_changes())],
         "plotting": {"enabled": False},
     }  # fmt: skip
 

@@ -106,7 +106,11 @@ def valid() -> dict[str, Any]:
         "general": {"lumi": 16400.0, "max_files": None, "output_dir": "outputs"},
         "datasets": _datasets(),
         "preprocess": {
-            "branches": {"Muon": ["pt", "eta"], "Jet": ["pt"], "event": ["HLT_TkMu50"]},
+            "branches": {
+                "Muon": ["pt", "eta", "phi"],
+                "Jet": ["pt", "phi"],
+                "event": ["HLT_TkMu50"],
+            },
             "mc_branches": {"event": ["genWeight", "Pileup_nTrueInt"]},
             "skimming": {
                 "selection_function": mask,

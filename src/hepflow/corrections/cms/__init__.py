@@ -1,4 +1,4 @@
-"""Ready entries of `corrections` for the files that CMS publishes (jsonPOG).
+"""Ready entries of `corrections` for the files that CMS publishes (jsonPOG), one of `systematics`.
 
 Each function returns a plain entry of the configuration, or a list of them, as it could be written
 by hand: look at it, change it, put it among others. No file is opened here. Further keyword
@@ -20,6 +20,7 @@ from hepflow.corrections.cms.jets import (
     jet_energy_scale,
     jet_energy_uncertainties,
 )
+from hepflow.corrections.cms.unclustered import unclustered_met
 from hepflow.corrections.cms.weights import (
     btag_shape,
     electron_scale_factor,
@@ -45,4 +46,5 @@ __all__ = [
     "jet_sources_of",
     "muon_scale_factor",
     "pile_up",
+    "unclustered_met",
 ]

@@ -21,6 +21,8 @@ class Jets:
     rho: Column = ("event", "fixedGridRhoFastjetAll")  # ("Rho", ...) in NanoAOD v10 and later
     met: str | None = "MET"  # missing momentum that follows; None: none does
     met_threshold: float = 15.0  # [GeV]
+    em_columns: tuple[str, ...] = ("neEmEF", "chEmEF")  # (): jets of any such part count
+    em_limit: float = 0.9  # of their sum, for jets that move the missing momentum
     generated: str | None = "GenJet"  # None: smeared by random numbers alone
     index: str = "genJetIdx"  # column of the jets that points to the generated ones
     max_distance: float = 0.2  # of a match, half of the radius
@@ -31,13 +33,18 @@ class Jets:
 
     @property
     def moving(self) -> Entry:
-        """Fields of an entry that moves the missing momentum, without the muons in the jets."""
+        """Fields of an entry that moves the missing momentum.
+
+        Muons in the jets do not count, nor do jets that are electrons or photons.
+        """
         if self.met is None:
             return {}
+        limited = {"met_em_columns": [*self.em_columns], "met_em_limit": self.em_limit}
         return {
             "propagate_to_met": self.met,
             "met_threshold": self.met_threshold,
             "met_excluded": "muonSubtrFactor",
+            **(limited if self.em_columns else {}),
         }
 
 

@@ -121,5 +121,7 @@ def _columns(one: Correction | Systematic) -> Iterator[str]:
     yield f"{collection}.{field}" if field else collection
     if field == "pt" and one.scale_mass:
         yield f"{collection}.mass"
+    if one.op == "add_vector":
+        yield f"{collection}.phi"
     if one.propagate_to_met:
         yield from (f"{one.propagate_to_met}.{part}" for part in ("pt", "phi"))

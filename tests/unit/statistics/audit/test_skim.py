@@ -176,6 +176,20 @@ def test_corrections_of_objects_move_columns_too(config):
     assert skim_findings(changed(config, "corrections", [alone])) == ()
 
 
+def test_a_vector_that_is_added_moves_the_angle_too(config):
+    soft = {**config["systematics"][0], "name": "soft", "target": ("MET", "pt"),
+            "op": "add_vector", "propagate_to_met": None}  # fmt: skip
+    cut = {"name": "met", "function": lambda met: met.phi < CUT, "use": [MET]}
+    channels = [{**config["channels"][0], "selection": {"cuts": [cut]}}]
+    config = changed(changed(config, "systematics", [soft]), "channels", channels)
+    skim = {"function": lambda met: met.phi < 50, "use": [MET]}
+    (one,) = skim_findings(changed(config, "preprocess.skimming", skim))
+    assert "MET.phi < 50, but soft moves it" in one.message
+    sized = [{**soft, "op": "mult"}]
+    still = changed(changed(config, "preprocess.skimming", skim), "systematics", sized)
+    assert skim_findings(still) == ()
+
+
 def test_the_audit_of_a_run_tells_of_its_skim(config):
     found = audit_run(histograms(), spec(), config)
     assert [one.systematic for one in found if one.code == "skim-threshold"] == ["jes"]
