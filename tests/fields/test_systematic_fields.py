@@ -114,6 +114,10 @@ def test_the_value_multiplies_adds_or_subtracts(run):
     assert moved("mult") == [0.0, 0.0, 3.0, 2.0]
     assert moved("add") == [0.0, 5.0, 3.0, 2.0]
     assert moved("subtract") == [2.0, 4.0, 3.0, 1.0]
+    vector = {**moving(), "target": ("MET", "pt"), "use": [("MET", "pt")], "op": "add_vector"}
+    found = run({**vector, "up_function": lambda pt: (-pt, 30.0), "down_function": None})
+    assert values(found, name="met") == [3.0, 4.0]
+    assert values(found, "s_up", name="met") == [8.0, 0.0]
 
 
 @pytest.mark.field("systematics[].scale_mass", "systematics[].propagate_to_met")
