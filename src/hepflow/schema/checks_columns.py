@@ -9,7 +9,10 @@ from hepflow.errors import Problem, did_you_mean
 from hepflow.schema.tree import Problems, Tree, by_year, section, texts
 
 Kept = Mapping[str, set[str]]  # branches by object, of data and simulation
-_WITHOUT_EM = "Add it, or leave `met_em_columns` out (cms.Jets(em_columns=()))."
+_WITHOUT_EM = (
+    "Add it; without `met_em_columns` (cms.Jets(em_columns=())) jets that are electrons or photons "
+    "move the missing momentum, too."
+)
 
 
 def columns_of_changes(tree: Tree) -> Problems:

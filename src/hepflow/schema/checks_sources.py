@@ -164,11 +164,16 @@ def _target_column(one: Mapping[str, Any], where: str) -> Problems:
         unused = {"propagate_to_met": None, "scale_mass": True, **_ONLY_JETS}
         yield from no_effect(one, where, unused, word)
     if one.get("op") == "add_vector":
-        if column != "pt":
-            message = f"{column!r} is no momentum, to which op 'add_vector' adds."
-            yield Problem(f"{where}.target", message, 'Write for example target: ("MET", "pt").')
-        alone = {"propagate_to_met": None, "scale_mass": True}
-        yield from no_effect(one, where, alone, "beside op 'add_vector'")
+        yield from _vector(one, where, column)
+
+
+def _vector(one: Mapping[str, Any], where: str, column: Any) -> Problems:
+    """A vector is added to a momentum, and nothing follows from that."""
+    if column != "pt":
+        message = f"{column!r} is no momentum, to which op 'add_vector' adds."
+        yield Problem(f"{where}.target", message, 'Write for example target: ("MET", "pt").')
+    alone = {"propagate_to_met": None, "scale_mass": True}
+    yield from no_effect(one, where, alone, "beside op 'add_vector'")
 
 
 def _correction_target(one: Mapping[str, Any], where: str) -> Problems:

@@ -30,7 +30,7 @@ def unclustered_met(met: str = "MET", *, differences: bool | None = None, **fiel
 
     Notes
     -----
-    What is added is a vector, so that it also is right behind corrections of jets that moved the
+    What is added is a vector, so it is right as well where corrections of jets have moved the
     missing momentum. From up and down it is half of their difference.
 
     Examples
