@@ -69,9 +69,11 @@ def _of_target(one: Mapping[str, Any], where: str, kept: Kept) -> Problems:
     name, _ = _target(one)
     if name not in kept:
         return
-    for path, field in _named(one):
+    named = list(_named(one))
+    others = kept[name].difference(field for _, field in named)
+    for path, field in named:
         if field not in kept[name]:
-            hint = did_you_mean(field, kept[name])
+            hint = did_you_mean(field, others)
             if "met_em_columns" in path:
                 hint = f"{hint} {_WITHOUT_EM}"
             message = f"{field!r} is not a branch of {name!r} in preprocess.branches."
