@@ -64,7 +64,7 @@ WRONG = [
     ({"propagate_to_met": "MET", "met_excluded": "muons"}, "met_excluded",
      "'muons' is not a branch of 'Jet' in preprocess.branches.", "Valid: "),
     ({"propagate_to_met": "MET", "met_em_columns": ["neEmEF", "chEmEF"]}, "met_em_columns[1]",
-     "'chEmEF' is not a branch of 'Jet'", "Add it; without `met_em_columns` (cms.Jets(em_columns=()))"),
+     "'chEmEF' is not a branch of 'Jet'", "Add it; without `met_em_columns` (cms.Jets(em"),
     ({"propagate_to_met": "MET", "met_em_limit": 0.5}, "met_em_limit",
      "has no effect without `met_em_columns`", "Remove it."),
     ({"met_em_columns": ["neEmEF"]}, "met_em_columns",
