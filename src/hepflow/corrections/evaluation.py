@@ -116,6 +116,8 @@ def evaluate(
     systematic: str | None,
     out_of_range: str,
     beyond: float = 1.0,
+    *,
+    of_source: bool = False,
 ) -> Floats:
     """Evaluate on flat inputs, each of shape (n,).
 
@@ -128,6 +130,8 @@ def evaluate(
         ``error``, ``clamp`` or ``one``.
     beyond
         Value outside the domain with ``one``: 1 for a factor, 0 for a difference.
+    of_source
+        Whether this is the value of a source of uncertainty, which can be for some objects only.
 
     Raises
     ------
@@ -138,14 +142,14 @@ def evaluate(
     names = [name for name, _ in evaluator.inputs]
     values: dict[str, Any] = dict(zip(names, arguments, strict=True))
     if isinstance(evaluator, Compound):
-        found, outside = _in_steps(evaluator, values, out_of_range)
+        found, outside = _in_steps(evaluator, values, out_of_range, of_source)
     else:
-        found, outside = _in_domain(evaluator, values, out_of_range)
+        found, outside = _in_domain(evaluator, values, out_of_range, of_source)
     return np.where(outside, beyond, found) if out_of_range == "one" and outside.any() else found
 
 
 def _in_domain(
-    evaluator: Evaluator, values: dict[str, Any], out_of_range: str
+    evaluator: Evaluator, values: dict[str, Any], out_of_range: str, of_source: bool
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Values of one correction, and which objects are outside of its domain."""
     names = [name for name, _ in evaluator.inputs]
@@ -155,7 +159,7 @@ def _in_domain(
     values, outside = dict(values), np.zeros(length, dtype=np.bool_)
     for one in wrong:
         if out_of_range == "error" or (out_of_range == "clamp" and one.unknown.any()):
-            raise CorrectionError(_out_of_domain(evaluator, one, out_of_range, length))
+            raise _out_of_domain(evaluator, one, length, of_source)
         outside[at] |= one.beyond
         if not one.transformed:
             values[one.name] = values[one.name].copy()
@@ -174,7 +178,7 @@ def _beyond(evaluator: Evaluator, values: Values, at: Positions) -> list[Limits]
 
 
 def _in_steps(
-    compound: Compound, values: dict[str, Any], out_of_range: str
+    compound: Compound, values: dict[str, Any], out_of_range: str, of_source: bool
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Joined value of all steps; each step has a domain of its own, for what it gets."""
     joined: Any = None
@@ -182,7 +186,7 @@ def _in_steps(
     for step in compound.steps:
         mine = {name: values[name] for name, _ in step.inputs}
         try:
-            found, gone = _in_domain(step, mine, out_of_range)
+            found, gone = _in_domain(step, mine, out_of_range, of_source)
         except CorrectionError as error:
             error.add_note(f"It is a step of {compound.key!r}.")
             raise
@@ -256,11 +260,21 @@ def _keys_of(node: Any, name: str) -> set[str]:
     return set().union(*(_keys_of(one, name) for one in node)) if isinstance(node, list) else set()
 
 
-def _out_of_domain(evaluator: Evaluator, limits: Limits, out_of_range: str, total: int) -> str:
-    ways = "'one'" if out_of_range == "clamp" else "'clamp' or 'one'"
-    return (
-        f"correction {evaluator.key!r} of {evaluator.file}: {limits.describe(total)}. Restrict the "
-        f"selection, or set out_of_range to {ways}."
+def _out_of_domain(
+    evaluator: Evaluator, limits: Limits, total: int, of_source: bool
+) -> CorrectionError:
+    key, file, what = evaluator.key, evaluator.file, limits.describe(total)
+    if limits.unknown.any() and of_source and not limits.transformed:
+        keys = ", ".join(map(str, limits.keys))  # a value of 1 would not be the nominal one
+        return CorrectionError(
+            f"correction {key!r} of {file}: {what}. The source is not for all objects: give it (in "
+            f'uncertainty_sources) accepts: {{"{limits.name}": [{keys}]}}, and the others read '
+            "nominal."
+        )
+    ways = "'one'" if limits.unknown.any() else "'clamp' or 'one'"
+    return CorrectionError(
+        f"correction {key!r} of {file}: {what}. Restrict the selection, or set out_of_range to "
+        f"{ways}."
     )
 
 

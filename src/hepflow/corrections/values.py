@@ -134,6 +134,7 @@ class _Lookup:
     index: str | None = None  # name of nominal, up or down
     beyond: float = 1.0  # value outside the domain, where that is asked for
     accepts: Mapping[str, Sequence[float]] | None = None  # other objects read nominal
+    of_source: bool = False  # not the nominal value
 
 
 def _lookup(correction: Correction, choice: Choice) -> _Lookup:
@@ -142,9 +143,11 @@ def _lookup(correction: Correction, choice: Choice) -> _Lookup:
     source = _source_of(correction, choice)
     if source is None:
         pair = correction.up_and_down_idx if choice.source == correction.name else None
-        return nominal if pair is None else replace(nominal, index=pair[0] if up else pair[1])
+        if pair is None:
+            return nominal
+        return replace(nominal, index=pair[0] if up else pair[1], of_source=True)
     beyond = 0.0 if source.is_delta else 1.0
-    varied = _Lookup(source.key or correction.key, None, beyond, source.accepts)
+    varied = _Lookup(source.key or correction.key, None, beyond, source.accepts, of_source=True)
     if source.up_and_down_idx is None:  # a correction of its own has the value of one side
         return varied if up or source.is_delta else nominal
     first, second = source.up_and_down_idx
@@ -184,7 +187,8 @@ def _looked_up(correction: Correction, digest: str, lookup: _Lookup, flat: Seque
     index = lookup.index
     if any(map(_is_place, flat)):  # the place of the index is among the inputs
         flat, index = [lookup.index if _is_place(one) else one for one in flat], None
-    return evaluate(evaluator, flat, index, correction.out_of_range, lookup.beyond)
+    way, beyond = correction.out_of_range, lookup.beyond
+    return evaluate(evaluator, flat, index, way, beyond, of_source=lookup.of_source)
 
 
 def _accepted(

@@ -183,8 +183,16 @@ def test_a_source_accepts_some_flavours_and_the_others_read_nominal(file):
         found = corrected(one, variation=moved("b", direction))
         return (found.Jet.mass / events_of().Jet.mass).tolist()
 
-    with pytest.raises(CorrectionError, match="'flavour' is 4 in 2 of 6"):
-        weights(tagged(file), "up")
+    advice = r'accepts: \{"flavour": \[0, 5\]\}, and the others read nominal\.'
+    for way in ("error", "clamp"):
+        wrong = tagged(file).model_copy(update={"out_of_range": way})
+        with pytest.raises(CorrectionError, match=rf"'flavour' is 4 in 2 of 6 .*{advice}"):
+            weights(wrong, "up")
+    own = tagged(file).model_copy(
+        update={"uncertainty_sources": [], "name": "b", "up_and_down_idx": ("b_up", "b_down")}
+    )
+    with pytest.raises(CorrectionError, match=advice):
+        weights(own, "up")
     one = tagged(file, accepts={"flavour": [0, 5]})
     assert weights(one, "up") == [[5.0, 3.0], [], [2.5], [3.0, 5.0, 2.5]]
     with pytest.raises(CorrectionError, match="'flavour' is 0 in 2 of 4"):

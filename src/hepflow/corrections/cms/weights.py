@@ -193,8 +193,9 @@ def btag_shape(
     ``cferr1`` and ``cferr2`` for charm. The statistical parts are uncorrelated between years, so
     their nuisances have the year of the dataset in their names.
 
-    The file has jets with abs(eta) below 2.5, pt of 20 GeV and more and a discriminant from 0 to 1.
-    Leave others out by ``good_object_masks``, or give them 1 (``out_of_range="one"``).
+    The file has jets with abs(eta) below 2.5 and pt of 20 GeV and more. Leave others out by
+    ``good_object_masks``, or give them 1 (``out_of_range="one"``). Jets without a discriminant (-1)
+    need a mask (``>= 0``): the bins of the file begin at -15, so they would get the value of 0.
     """
     sources = [
         *(_btag_source(f"{name}_{one}", one, LIGHT_AND_BOTTOM) for one in _OF_BOTTOM),
