@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.corrections import change_in_met
-from hepflow.errors import UserFunctionError
+from hepflow.errors import CorrectionError, UserFunctionError
 from hepflow.events import Lists, flat_like, numbers, replace_object
 from hepflow.functors import column
 from hepflow.object_order import plain_layout, reorder
@@ -52,6 +52,8 @@ def change_target(
     after = _combine(start, value, change.op, objects, len(events), where)
     after = after.astype(before.dtype, copy=False)  # all variations have one type
     _check_finite(after, before, where)
+    if field == "pt":
+        _check_not_negative(after, before, name, where)
     columns = {field: after}
     if field == "pt" and change.scale_mass and "mass" in target.fields:
         mass = column_of(target, objects, "mass", where)
@@ -130,6 +132,27 @@ def _check_finite(after: Floats, before: Floats, where: str) -> None:
     if np.isfinite(before[bad]).any():
         raise UserFunctionError(
             f"{where}: makes {int(bad.sum())} of {len(bad)} values of its target not finite."
+        )
+
+
+def _check_not_negative(after: Floats, before: Floats, name: str, where: str) -> None:
+    """A negative pt would fail every selection, and turn the object round in sums of vectors.
+
+    Raises
+    ------
+    CorrectionError
+        If there is one that was not negative before.
+    """
+    bad = after < 0
+    if not bad.any():
+        return
+    bad &= before >= 0
+    if bad.any():
+        first = int(np.argmax(bad))
+        raise CorrectionError(
+            f"{where}: makes the pt of {int(bad.sum())} of {len(bad)} objects of {name} negative, "
+            f"the first from {before[first]:g} to {after[first]:g} GeV. Expected at least 0: look "
+            "at the value for such objects, and at its sign and type (op, is_delta)."
         )
 
 

@@ -6,7 +6,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from hepflow.errors import MissingBranch, UserFunctionError
+from hepflow.errors import CorrectionError, MissingBranch, UserFunctionError
 from hepflow.object_changes import change_target
 from hepflow.object_order import index_columns, remap_indices
 from hepflow.records import NOMINAL, Variation
@@ -164,11 +164,16 @@ def test_another_target_than_pt_changes_nothing_else():
 
 
 @pytest.mark.parametrize(
-    ("op", "expected"),
-    [("mult", [200.0, 198.0, 0.0]), ("add", [102.0, 101.0, 2.0]), ("subtract", [98.0, 97.0, -2.0])],
+    ("op", "last", "expected"),
+    [
+        ("mult", 2.0, [200.0, 198.0, 0.0]),
+        ("add", 2.0, [102.0, 101.0, 2.0]),
+        ("subtract", -2.0, [98.0, 97.0, 2.0]),
+    ],
 )
-def test_the_value_acts_as_the_operation_says(op, expected):
-    found = corrected(NOMINAL, correction(nominal_function=lambda pt: pt * 0 + 2.0, op=op))
+def test_the_value_acts_as_the_operation_says(op, last, expected):
+    value = ak.Array([[2.0, 2.0, last], []])
+    found = corrected(NOMINAL, correction(nominal_function=lambda _: value, op=op))
     assert found.Jet.pt[0].tolist() == expected
     assert found.Jet.mass[0].tolist()[2] == 5.0  # no ratio where there was no pt
 
@@ -303,6 +308,24 @@ def test_missing_values_of_a_target_are_told():
 
 
 # -- index columns -----------------------------------------------------------------------
+
+
+def test_a_pt_that_becomes_negative_is_refused():
+    lowered = correction(op="subtract", nominal_function=lambda pt: 0 * pt + 99.5)
+    message = (
+        r"\(jes\): makes the pt of 2 of 3 objects of Jet negative, the first from 99 to -0\.5 GeV\."
+    )
+    with pytest.raises(CorrectionError, match=message):
+        corrected(NOMINAL, lowered)
+    of_muons = source(down_function=lambda pt: -pt)
+    with pytest.raises(CorrectionError, match=r"\(muon_scale\): makes the pt of 4 of 4 .* Muon "):
+        corrected(Variation("muon_scale", "down", "object"), systematics=[of_muons])
+    # Other columns may be negative, and a pt that stands for a missing one stays as it is.
+    other = correction(target=("Jet", "eta"), nominal_function=lambda pt: 0 * pt - 1.0)
+    assert ak.all(corrected(NOMINAL, other).Jet.eta <= 0.0)
+    given = ak.with_field(events(), ak.with_field(events().Muon, -9.0, "pt"), "Muon")
+    found = corrected(Variation("muon_scale", "up", "object"), systematics=[source()], given=given)
+    assert ak.all(found.Muon.pt < -9.0)
 
 
 def test_masked_objects_are_forgotten_and_the_others_found_again():
