@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepflow.corrections.domain import Values, edges_of
+from hepflow.corrections.domain import Values, edges_of, ends_at_edges
 
 
 @dataclass
@@ -83,7 +83,7 @@ def _narrowed(box: Box, node: Mapping[str, Any], texts: Mapping[str, str]) -> li
         return []
     names = [node["input"]] if kind == "binning" else node["inputs"]
     edges = [node["edges"]] if kind == "binning" else node["edges"]
-    if node["flow"] in ("clamp", "error"):
+    if ends_at_edges(node["flow"]):
         for name, raw in zip(names, edges, strict=True):
             ends = edges_of(raw)
             box.limit(name, float(ends[0]), float(ends[-1]))

@@ -1,7 +1,8 @@
 """Where a correction is defined, input by input and object by object.
 
 The edges in the file count, not the exceptions that evaluating raises: a file with flow
-``clamp`` silently gives an edge's value anywhere beyond it.
+``clamp`` silently gives an edge's value anywhere beyond it, and one with a number as flow gives
+that number to all (files of jets have 1 for a resolution, and -999 for an uncertainty).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Limits:
     high: Floats = field(init=False)
     keys: tuple[int, ...] = ()  # values that a category knows, where there are gaps
     unknown: NDArray[np.bool_] = field(init=False)  # not among `keys`, shape (n,)
+    fillers: set[float] = field(default_factory=set)  # what the file has beyond, as numbers
 
     def __post_init__(self) -> None:
         self.low = np.full(self.values.shape, -np.inf)
@@ -58,6 +60,9 @@ class Limits:
             if self.unknown[first]
             else f"outside its domain [{self.low[first]:g}, {self.high[first]:g})"
         )
+        if self.fillers:
+            domain += f", where the file has {', '.join(f'{x:g}' for x in sorted(self.fillers))}"
+            domain += " for everything"
         return (
             f"input {what} is {self.values[first]:g} in {int(beyond.sum())} of {total} "
             f"places, {domain}"
@@ -181,27 +186,47 @@ class _Walk:
         at: Positions,
     ) -> None:
         values, own = known
-        goes_on = node["flow"] not in {"clamp", "error"} if isinstance(node["flow"], str) else True
+        flow = node["flow"]
         cells, sizes = [], []
         gone = np.zeros(len(at), dtype=np.bool_)
         for name, raw in zip(names, all_edges, strict=True):
             edges = edges_of(raw)
-            cell = np.searchsorted(edges, values[name][at], side="right") - 1
-            gone |= (cell < 0) | (cell >= len(edges) - 1)
-            if not goes_on:
+            cell = _cells(edges, values[name][at], flow)
+            beyond = (cell < 0) | (cell >= len(edges) - 1)
+            gone |= beyond
+            if ends_at_edges(flow):
                 limits = own[name]
                 limits.low[at] = np.maximum(limits.low[at], edges[0])
                 limits.high[at] = np.minimum(limits.high[at], edges[-1])
+                if not isinstance(flow, str) and beyond.any():
+                    limits.fillers.add(float(flow))
             cells.append(np.clip(cell, 0, len(edges) - 2))
             sizes.append(len(edges) - 1)
-        if goes_on:
-            self.visit(node["flow"], values, own, at[gone])
+        if isinstance(flow, Mapping):
+            self.visit(flow, values, own, at[gone])
             at, cells = at[~gone], [cell[~gone] for cell in cells]
         if not any(id(one) in self.relevant for one in node["content"]):
             return
         place = np.ravel_multi_index(tuple(cells), tuple(sizes))
         for index in np.unique(place):
             self.visit(node["content"][index], values, own, at[place == index])
+
+
+def ends_at_edges(flow: Any) -> bool:
+    """Whether the domain ends at the edges of a binning, by its flow.
+
+    It goes on where the flow is a node, and is endless where bins repeat. A number is none that
+    somebody measured there.
+    """
+    return not isinstance(flow, Mapping) and flow != "wrap"
+
+
+def _cells(edges: Floats, numbers: Floats, flow: Any) -> Positions:
+    """Bin of each number; -1 or the number of bins beyond the edges."""
+    if flow == "wrap":
+        with np.errstate(invalid="ignore"):  # infinity has no bin, and is beyond anyway
+            numbers = edges[0] + np.mod(numbers - edges[0], edges[-1] - edges[0])
+    return np.searchsorted(edges, numbers, side="right") - 1
 
 
 def edges_of(raw: Any) -> Floats:
@@ -212,8 +237,9 @@ def edges_of(raw: Any) -> Floats:
 
 
 def with_clamped_flow(node: Any) -> Any:
-    """The same content, but what lies beyond an edge has the edge's value, never an error."""
+    """The same content, but what lies beyond the domain has the value at its edge."""
     if isinstance(node, Mapping):
         changed = {name: with_clamped_flow(value) for name, value in node.items()}
-        return {**changed, "flow": "clamp"} if node.get("flow") == "error" else changed
+        ends = "flow" in node and ends_at_edges(node["flow"])
+        return {**changed, "flow": "clamp"} if ends else changed
     return [with_clamped_flow(one) for one in node] if isinstance(node, list) else node

@@ -125,7 +125,7 @@ def test_what_is_in_the_box_is_what_the_walk_through_the_nodes_accepts(monkeypat
         for way in ("one", "clamp"):
             assert np.array_equal(found[True, name, way], found[False, name, way])
         outside = (found[True, name, "one"] == -1.0).sum()
-        assert (0 < outside < n / 2) == ("HF" in name)  # the others go on beyond
+        assert 0 < outside < n / 2
 
 
 def test_a_compound_correction_is_configured_as_any(opened, tmp_path):

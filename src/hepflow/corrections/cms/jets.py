@@ -115,7 +115,7 @@ def jet_energy_scale(
         Which jets.
     **fields
         Further fields of the entry. ``out_of_range`` is ``clamp``: this comes before any mask, so
-        that jets of any eta and pt occur.
+        that jets of any eta and pt occur. They have the value at the edge, not the 1 of the file.
     """
     if key is None:
         known = year_of(year)
@@ -158,6 +158,7 @@ def jet_energy_resolution(
         Which jets. The missing momentum stays: that of the file comes of jets as they are.
     **fields
         Further fields of the entry, such as ``use`` where the scale factor depends on pt (Run 3).
+        ``out_of_range`` is ``clamp``: the resolution at the edge, not the 100 % of the file.
 
     Notes
     -----
@@ -220,8 +221,8 @@ def jet_energy_uncertainties(
     jets
         Which jets.
     **fields
-        Further fields of the entry. ``out_of_range`` is ``clamp``; with ``one`` there is no change
-        beyond the file.
+        Further fields of the entry. ``out_of_range`` is ``clamp``: the size at the edge, not the
+        -999 of the file; with ``one`` there is no change beyond.
     """
     start = year_of(year).scale_mc if start is None else start
     return {
