@@ -51,9 +51,7 @@ def change_target(
         start = column_of(raw[name], objects and Lists.of(raw[name]), field, where)
     after = _combine(start, value, change.op, objects, len(events), where)
     after = after.astype(before.dtype, copy=False)  # all variations have one type
-    _check_finite(after, before, where)
-    if field == "pt":
-        _check_not_negative(after, before, name, where)
+    _check(after, before, name if field == "pt" else "", where)
     columns = {field: after}
     if field == "pt" and change.scale_mass and "mass" in target.fields:
         mass = column_of(target, objects, "mass", where)
@@ -124,10 +122,17 @@ def _combine(
     return start + flat if operation == "add" else start - flat
 
 
+def _check(after: Floats, before: Floats, momentum_of: str, where: str) -> None:
+    """Refuse values that would take events out of every selection without a word."""
+    if len(after):
+        least, most = after.min(), after.max()
+        if not np.isfinite([least, most]).all():
+            _check_finite(after, before, where)
+        if momentum_of and not least >= 0:
+            _check_not_negative(after, before, momentum_of, where)
+
+
 def _check_finite(after: Floats, before: Floats, where: str) -> None:
-    """A value that is not finite would take events out of every selection without a word."""
-    if not len(after) or np.isfinite([after.min(), after.max()]).all():
-        return
     bad = ~np.isfinite(after)
     if np.isfinite(before[bad]).any():
         raise UserFunctionError(
@@ -143,10 +148,7 @@ def _check_not_negative(after: Floats, before: Floats, name: str, where: str) ->
     CorrectionError
         If there is one that was not negative before.
     """
-    bad = after < 0
-    if not bad.any():
-        return
-    bad &= before >= 0
+    bad = (after < 0) & (before >= 0)
     if bad.any():
         first = int(np.argmax(bad))
         raise CorrectionError(
