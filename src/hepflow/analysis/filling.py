@@ -14,6 +14,7 @@ from hepflow.analysis.filling_keys import STAGE, filling_keys, joined_key, prepa
 from hepflow.analysis.kept import ALL
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.steps import file_facts, files_known
+from hepflow.analysis.unread import without_unread
 from hepflow.errors import StorageError
 from hepflow.execution import Executor, configured_executor
 from hepflow.execution.failures import settle
@@ -200,7 +201,10 @@ def _fill(
     folder = private_folder(job.cache / "parts")
     remove_stale_temporaries(folder)
     there = {str(path) for path in folder.iterdir()}
-    tasks = [FillTask(part, f"{folder}/{_part_file(worker.spec, key, part)}") for part in parts]
+    tasks = [
+        FillTask(part, f"{folder}/{_part_file(worker.spec, key, part)}")
+        for part in without_unread(job.analysis, parts)
+    ]
     todo = [
         task
         for task in tasks

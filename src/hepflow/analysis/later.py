@@ -31,7 +31,7 @@ def read_later(spec: AnalysisSpec, dataset: Dataset, masks: Collection[int]) -> 
     """
     found: dict[str, set[str]] = {}
     whole: set[str] = set()
-    for name, field in _reads(spec, dataset, masks):
+    for name, field in columns_behind(spec, dataset, masks):
         if field is None:
             whole.add(name)
         else:
@@ -54,11 +54,7 @@ def without_unread(spec: AnalysisSpec, dataset: Dataset, events: Any, later: Lat
         *(one for one in spec.systematics_of(dataset) if one.type == "object"),
     ]
     for one in changes:
-        raw = one.raw_factor if isinstance(one, Correction) else None
-        own = (*_MOVED, *met_columns(one), *([] if raw is None else [raw]))
-        target = one.target or (EVENT, None)
-        reads = (*columns_read(one), target, *((target[0], name) for name in own))
-        for name, field in reads:
+        for name, field in columns_of_change(one):
             if name in wanted and field is None:
                 del wanted[name]
             elif name in wanted:
@@ -71,7 +67,22 @@ def without_unread(spec: AnalysisSpec, dataset: Dataset, events: Any, later: Lat
     return events
 
 
-def _reads(spec: AnalysisSpec, dataset: Dataset, masks: Collection[int]) -> Iterator[Column]:
+def columns_of_change(one: Correction | Systematic) -> Iterator[Column]:
+    """Columns that a correction or source of objects reads, or that follow from its target."""
+    raw = one.raw_factor if isinstance(one, Correction) else None
+    target = one.target or (EVENT, None)
+    yield from columns_read(one)
+    yield target
+    own = (*_MOVED, *met_columns(one), *([] if raw is None else [raw]))
+    yield from ((target[0], name) for name in own)
+    if one.propagate_to_met is not None:
+        yield from ((one.propagate_to_met, name) for name in ("pt", "phi"))
+
+
+def columns_behind(
+    spec: AnalysisSpec, dataset: Dataset, masks: Collection[int]
+) -> Iterator[Column]:
+    """Columns that the steps behind the object corrections read, of the masks only some."""
     for i in masks:
         yield (spec.masks[i].object, INDEX)
         yield from spec.masks[i].use
