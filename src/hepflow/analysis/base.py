@@ -113,6 +113,12 @@ class Analysis(EventLoop):
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
+    @property
+    def has_own_steps(self) -> bool:
+        """Whether a subclass does something in another way, and may read any column."""
+        names = (name for name in dir(Analysis) if not name.startswith("__"))
+        return any(getattr(type(self), name) is not getattr(Analysis, name) for name in names)
+
     def on_worker(self) -> Self:
         """The analysis as a worker sees it; steps run on this one everywhere."""
         worker = object.__new__(type(self))

@@ -28,7 +28,7 @@ def without_unread(analysis: Analysis, parts: Sequence[AnyPart]) -> list[AnyPart
     They read all for an analysis with steps of its own, and all columns of an object that is
     taken as a whole.
     """
-    if _own_steps(type(analysis)):
+    if analysis.has_own_steps:
         return list(parts)
     known: dict[tuple[int, str], SkimSpec] = {}
 
@@ -39,13 +39,6 @@ def without_unread(analysis: Analysis, parts: Sequence[AnyPart]) -> list[AnyPart
         return replace(part, spec=known[key])
 
     return [reduced(part) if isinstance(part, LivePart) else part for part in parts]
-
-
-def _own_steps(kind: type[Analysis]) -> bool:
-    from hepflow.analysis.base import Analysis
-
-    names = (name for name in dir(Analysis) if not name.startswith("__"))
-    return any(getattr(kind, name, None) is not getattr(Analysis, name) for name in names)
 
 
 def _reading(spec: SkimSpec, dataset: Dataset, analysis: Analysis) -> SkimSpec:
