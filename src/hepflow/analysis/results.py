@@ -13,7 +13,7 @@ from typing import Any
 from hepflow import rates
 from hepflow.blinding import blinded_regions
 from hepflow.errors import ConfigurationError, WorkspaceError
-from hepflow.estimates import estimate_remarks, estimates_of_config
+from hepflow.estimates import estimate_remarks, estimates_of_config, sideband_remarks
 from hepflow.histograms import (
     ROOT_FILE,
     write_cutflows,
@@ -225,6 +225,8 @@ def _write_model(
     key: Key | None,
 ) -> None:
     spec = StatisticsSpec.from_config(config)
+    for remark in sideband_remarks(histograms, estimates_of_config(config)):
+        _log.warning("estimates: %s", remark)
     folder = output_manager.get_statistics_dir()
     file = template_file(spec, folder, output_manager.get_histograms_dir() / ROOT_FILE)
     write_cabinetry_config(histograms, spec, config_path(spec, folder), file)

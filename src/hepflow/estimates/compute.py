@@ -6,29 +6,38 @@ variance is that of S of the shape, ``D + sum of w^2 of M``, times ``T^2``; the 
 ``(V(n) + T^2 V(d)) / S(d)^2`` with those of numerator and denominator, is a nuisance parameter
 of its own, or part of the former where T has a value for each bin. A variation of the simulation
 is subtracted in all regions at once.
+
+Where S(denominator) is not positive there is no factor, and nothing is estimated; a variation
+reads as nominal there. Where S(numerator) is not positive T is 0, and what is known of the estimate
+is its variance, ``V(T) (S^2 + V(S))``. No event at all is as uncertain as one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hepflow.estimates.spec import EstimateSpec
-from hepflow.records import Block, HistogramSet, Template, percent
+from hepflow.records import Block, HistogramSet, Template
 from hepflow.records.histograms import BlockKey, Floats
 
 NOMINAL = "nominal"
-NOTABLE = 0.01  # of the yield: what negative bins that are set to 0 may add without a remark
 
 
 @dataclass(frozen=True)
 class TransferFactor:
     """Ratio of two sidebands."""
 
-    value: Floats  # shape (1,), or (n_bins + 2,) where it has one for each bin
+    value: Floats  # shape (1,), or (n_bins + 2,) where it has one for each bin; NaN: there is none
     variance: Floats  # statistical, of the same shape
+
+    @property
+    def exists(self) -> NDArray[np.bool_]:
+        """Whether there is one, in each bin."""
+        return np.isfinite(self.value)
 
     @property
     def uncertainty(self) -> Floats:
@@ -44,7 +53,8 @@ def with_estimates(histograms: HistogramSet, specs: Iterable[EstimateSpec]) -> H
     histograms
         Normalised, all years together.
     specs
-        What to estimate. Without data in one of its regions there is no estimate.
+        What to estimate. Without data in one of its regions there is no estimate, and none
+        without a factor.
 
     Returns
     -------
@@ -55,7 +65,7 @@ def with_estimates(histograms: HistogramSet, specs: Iterable[EstimateSpec]) -> H
     blocks = dict(histograms.blocks)
     for spec in chosen:
         for observable in histograms.observables(spec.channel):
-            if _has_data(histograms, spec, observable):
+            if has_data(histograms, spec, observable) and has_factor(histograms, spec, observable):
                 block = estimated(histograms, spec, observable)
                 blocks[spec.channel, observable, spec.process] = block
     return replace(histograms, blocks=_with_nominal_rows(blocks, chosen))
@@ -87,20 +97,27 @@ def _with_nominal_rows(
 
 
 def estimated(histograms: HistogramSet, spec: EstimateSpec, observable: str) -> Block:
-    """Templates of an estimate: nominal, each variation of what is subtracted, the factor's."""
-    names = _variations(histograms, spec, observable)
-    rows = [_clipped(_unclipped(histograms, spec, observable, name)) for name in names]
-    sumw, sumw2 = (np.array(part) for part in ([r.sumw for r in rows], [r.sumw2 for r in rows]))
+    """Templates of an estimate: nominal, each variation of what is subtracted, the factor's.
+
+    Where a variation has no factor, or nominal has none, it reads as nominal.
+    """
+    names = variations_of(histograms, spec, observable)
+    factors = [transfer_factor(histograms, spec, observable, name) for name in names]
+    rows = [
+        _clipped(_scaled(histograms, spec, observable, name, one))
+        for name, one in zip(names, factors, strict=True)
+    ]
+    factor, first = factors[0], rows[0]
+    both = [(one.exists & factor.exists, row) for one, row in zip(factors, rows, strict=True)]
+    sumw = np.array([np.where(there, row.sumw, first.sumw) for there, row in both])
+    sumw2 = np.array([np.where(there, row.sumw2, first.sumw2) for there, row in both])
     block = Block(names, sumw, sumw2)
-    if spec.parameter is None:
-        return block
-    factor = transfer_factor(histograms, spec, observable)
-    if not factor.value[0] > 0:
+    if spec.parameter is None or not factor.value[0] > 0:
         return block
     # Log-normal: a factor is positive however uncertain it is.
     spread = 1.0 + float(factor.uncertainty[0] / factor.value[0])
-    block = block.with_row(f"{spec.parameter}_up", rows[0].scaled(spread))
-    return block.with_row(f"{spec.parameter}_down", rows[0].scaled(1.0 / spread))
+    block = block.with_row(f"{spec.parameter}_up", first.scaled(spread))
+    return block.with_row(f"{spec.parameter}_down", first.scaled(1.0 / spread))
 
 
 def transfer_factor(
@@ -121,7 +138,8 @@ def transfer_factor(
     Returns
     -------
     TransferFactor
-        0 where the numerator is not positive, or the denominator not (there without variance).
+        0 where the numerator is not positive, with the variance that it has then. NaN where the
+        denominator is not positive: there is no factor.
     """
     counted = spec.observable or observable or ""
     top, bottom = (
@@ -130,11 +148,20 @@ def transfer_factor(
     )
     if spec.observable is not None:
         top, bottom = _total(top), _total(bottom)
-    there = bottom.sumw > 0
-    below = np.where(there, bottom.sumw, 1.0)
-    value = np.where(there, np.maximum(top.sumw, 0.0) / below, 0.0)
-    variance = np.where(there, (top.sumw2 + value**2 * bottom.sumw2) / below**2, 0.0)
-    return TransferFactor(value, variance)
+    below = np.where(bottom.sumw > 0, bottom.sumw, np.nan)
+    value = np.maximum(top.sumw, 0.0) / below
+    known = top.sumw2
+    if not (top.sumw > 0).all():
+        least = _of_one_event(histograms, spec.numerator, counted)
+        known = np.where(top.sumw > 0, known, np.maximum(known, least))
+    return TransferFactor(value, (known + value**2 * bottom.sumw2) / below**2)
+
+
+def has_factor(
+    histograms: HistogramSet, spec: EstimateSpec, observable: str, variation: str = NOMINAL
+) -> bool:
+    """Whether there is a factor, in any bin."""
+    return bool(transfer_factor(histograms, spec, observable, variation).exists.any())
 
 
 def remainder(
@@ -146,63 +173,56 @@ def remainder(
 ) -> Template:
     """Data minus simulation; the variances add up."""
     there = histograms.processes(channel, observable)
-    data = [name for name in there if name in histograms.data_processes]
     taken = [name for name in subtract if name in there]
-    observed = histograms.total(channel, observable, data)
+    observed = observed_in(histograms, channel, observable)
     simulated = histograms.total(channel, observable, taken, variation)
     return Template(observed.sumw - simulated.sumw, observed.sumw2 + simulated.sumw2)
 
 
-def estimate_remarks(histograms: HistogramSet, specs: Sequence[EstimateSpec]) -> Iterator[str]:
-    """What a reader of estimates must know: input that is not complete, and negative bins."""
-    for process in dict.fromkeys(one.process for one in specs):
-        mine = [one for one in specs if one.process == process]
-        yield from _incomplete(histograms, process, {name for one in mine for name in one.subtract})
-    for spec in specs:
-        observables = histograms.observables(spec.channel)
-        if not any(_has_data(histograms, spec, one) for one in observables):
-            yield f"without {spec.process} in {spec.channel}: no data to estimate it from"
-            continue
-        cut = [text for one in observables for text in _negative(histograms, spec, one)]
-        if cut:
-            yield f"{spec.process} in {spec.channel}: negative bins set to 0 ({', '.join(cut)})"
+def unclipped(
+    histograms: HistogramSet, spec: EstimateSpec, observable: str, variation: str = NOMINAL
+) -> Template:
+    """Template of an estimate with its negative bins; nothing where there is no factor."""
+    factor = transfer_factor(histograms, spec, observable, variation)
+    return _scaled(histograms, spec, observable, variation, factor)
 
 
-def _incomplete(histograms: HistogramSet, process: str, subtracted: set[str]) -> Iterator[str]:
-    """Data and subtracted simulation that an estimate is made without, in part or as a whole."""
-    ledger, data = histograms.ledger, histograms.data_processes
-    of = histograms.process_of
-    dropped = set(ledger.dropped())
-    gone = [key for key in of if key in dropped and of[key] in data | subtracted]
-    if gone:
-        names = ", ".join(key.removesuffix("__nominal") for key in gone)
-        yield f"{process} estimated without {names}"
-    whole = dropped | histograms.rescaled.keys()
-    shares = ledger.incomplete(key for key in of if of[key] in data and key not in whole)
-    if shares:
-        yield f"{process} estimated from {percent(min(shares.values()))} of data"
-
-
-def _negative(histograms: HistogramSet, spec: EstimateSpec, observable: str) -> Iterator[str]:
-    """What setting negative bins to 0 adds to the yield, where that is worth a remark."""
-    if not _has_data(histograms, spec, observable):
-        return
-    found = _unclipped(histograms, spec, observable, NOMINAL).sumw
-    positive, negative = found[found > 0].sum(), -found[found < 0].sum()
-    if negative > NOTABLE * positive:
-        share = f"{percent(negative / positive)} of" if positive else "all of"
-        yield f"{share} {observable}"
-
-
-def _unclipped(
-    histograms: HistogramSet, spec: EstimateSpec, observable: str, variation: str
+def _scaled(
+    histograms: HistogramSet,
+    spec: EstimateSpec,
+    observable: str,
+    variation: str,
+    factor: TransferFactor,
 ) -> Template:
     shape = remainder(histograms, spec.from_channel, observable, spec.subtract, variation)
-    factor = transfer_factor(histograms, spec, observable, variation)
-    variance = factor.value**2 * shape.sumw2
+    squares = shape.sumw2.copy()
+    if shape.sumw.sum() <= 0:
+        least = _of_one_event(histograms, spec.from_channel, observable)
+        squares[1:-1] = np.maximum(squares[1:-1], least)
+    variance = factor.value**2 * squares
     if spec.parameter is None:
         variance = variance + shape.sumw**2 * factor.variance
-    return Template(factor.value * shape.sumw, variance)
+    # Without an expectation no nuisance parameter can carry how uncertain the factor is.
+    alone = factor.variance * (shape.sumw**2 + squares)
+    variance = np.where(factor.value > 0, variance, alone)
+    return Template(
+        np.where(factor.exists, factor.value * shape.sumw, 0.0),
+        np.where(factor.exists, variance, 0.0),
+    )
+
+
+def observed_in(histograms: HistogramSet, channel: str, observable: str) -> Template:
+    """All data of a histogram."""
+    there = histograms.processes(channel, observable)
+    data = [name for name in there if name in histograms.data_processes]
+    return histograms.total(channel, observable, data)
+
+
+def _of_one_event(histograms: HistogramSet, channel: str, observable: str) -> float:
+    """Squared weight of an event of data: what no event at all is uncertain by."""
+    data = _total(observed_in(histograms, channel, observable))
+    weight = float(data.sumw2[0] / data.sumw[0]) if data.sumw[0] > 0 else 1.0
+    return weight**2
 
 
 def _clipped(template: Template) -> Template:
@@ -215,7 +235,7 @@ def _total(template: Template) -> Template:
     return Template(template.sumw.sum(keepdims=True), template.sumw2.sum(keepdims=True))
 
 
-def _places(spec: EstimateSpec, observable: str) -> list[tuple[str, str]]:
+def places_of(spec: EstimateSpec, observable: str) -> list[tuple[str, str]]:
     """Channel and observable of each histogram that an estimate reads."""
     counted = spec.observable or observable
     return [
@@ -225,17 +245,18 @@ def _places(spec: EstimateSpec, observable: str) -> list[tuple[str, str]]:
     ]
 
 
-def _has_data(histograms: HistogramSet, spec: EstimateSpec, observable: str) -> bool:
+def has_data(histograms: HistogramSet, spec: EstimateSpec, observable: str) -> bool:
+    """Whether data were processed for all of its regions; no event is data, too."""
     return all(
         histograms.data_processes.intersection(histograms.processes(*place))
-        for place in _places(spec, observable)
+        for place in places_of(spec, observable)
     )
 
 
-def _variations(histograms: HistogramSet, spec: EstimateSpec, observable: str) -> tuple[str, ...]:
+def variations_of(histograms: HistogramSet, spec: EstimateSpec, observable: str) -> tuple[str, ...]:
     """Variations of what is subtracted in any of the regions, nominal first."""
     found = {NOMINAL: None}
-    for place in _places(spec, observable):
+    for place in places_of(spec, observable):
         for process in spec.subtract:
             block = histograms.blocks.get((*place, process))
             found.update(dict.fromkeys(block.variations if block is not None else ()))

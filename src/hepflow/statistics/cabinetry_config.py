@@ -19,7 +19,7 @@ from hepflow.statistics.cabinetry_sources import (
 )
 from hepflow.statistics.estimated import transfer_entries
 from hepflow.statistics.spec import FitChannel, StatisticsSpec
-from hepflow.statistics.templates import fit_templates
+from hepflow.statistics.templates import fit_templates, takes_part
 from hepflow.storage import atomic_write, read_yaml
 
 _log = logging.getLogger(__name__)
@@ -164,9 +164,17 @@ def generate(
         whose alternative samples were dropped is left out instead, with a warning.
     """
     histograms = fit_templates(histograms, spec)
-    regions_of = {process: _regions_with(histograms, spec, process) for process in spec.processes}
+    there = {process: _regions_with(histograms, spec, process) for process in spec.processes}
+    regions_of = {
+        process: [name for name, expects in found.items() if expects]
+        for process, found in there.items()
+    }
+    idle = {
+        process: [name for name, expects in found.items() if not expects]
+        for process, found in there.items()
+    }
     used = tuple(process for process, regions in regions_of.items() if regions)
-    for process in sorted(set(spec.processes) - set(used)):
+    for process in sorted(process for process, found in there.items() if not found):
         _log.warning("process %s has no events in any region of the fit and is left out", process)
     file = os.fspath(histogram_file)
     content: dict[str, Any] = {
@@ -181,7 +189,7 @@ def generate(
             _region(channel, histograms.axes[channel.name, channel.observable].edges)
             for channel in spec.channels
         ],
-        "Samples": [_data(spec), *(_sample(spec, p, regions_of[p]) for p in used)],
+        "Samples": [_data(spec), *(_sample(spec, p, [*there[p]]) for p in there if there[p])],
         "NormFactors": _norm_factors(spec, regions_of),
     }
     fixed = [{"Name": o.name, "Value": o.nominal} for o in spec.norm_factors if o.fixed]
@@ -190,14 +198,14 @@ def generate(
     systematics = [
         *normalisation_entries(spec, used),
         *transfer_entries(histograms, spec, used),
-        *shape_entries(histograms, spec, used),
+        *shape_entries(histograms, spec, used, idle),
     ]
     return {**content, "Systematics": systematics} if systematics else content
 
 
-def _regions_with(histograms: HistogramSet, spec: StatisticsSpec, process: str) -> list[str]:
-    """Regions in which the nominal template of a process is not empty."""
-    found = []
+def _regions_with(histograms: HistogramSet, spec: StatisticsSpec, process: str) -> dict[str, bool]:
+    """Regions that a process is in, and whether events of it are expected there."""
+    found = {}
     for channel in spec.channels:
         key = (channel.name, channel.observable, process)
         if key[:2] not in histograms.axes:
@@ -205,8 +213,9 @@ def _regions_with(histograms: HistogramSet, spec: StatisticsSpec, process: str) 
                 f"no histogram of {channel.observable!r} in channel {channel.name!r}. "
                 "Fill the histograms again with this configuration."
             )
-        if key in histograms.blocks and histograms.blocks[key].template().values.any():
-            found.append(channel.name)
+        block = histograms.blocks.get(key)
+        if block is not None and takes_part(block, process, spec):
+            found[channel.name] = bool(block.template().values.any())
     return found
 
 

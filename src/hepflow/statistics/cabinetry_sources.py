@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hepflow.errors import WorkspaceError
@@ -50,7 +50,10 @@ def in_regions(channels: tuple[str, ...] | None, spec: StatisticsSpec) -> dict[s
 
 
 def shape_entries(
-    histograms: HistogramSet, spec: StatisticsSpec, used: tuple[str, ...]
+    histograms: HistogramSet,
+    spec: StatisticsSpec,
+    used: tuple[str, ...],
+    idle: Mapping[str, Sequence[str]],
 ) -> list[dict[str, Any]]:
     """Sources with up and down templates.
 
@@ -61,6 +64,8 @@ def shape_entries(
     spec : StatisticsSpec
     used : tuple of str
         Processes that have events in a region of the fit.
+    idle : mapping
+        Regions, by process, in which it is without events: a source cannot multiply its yield.
 
     Raises
     ------
@@ -90,20 +95,43 @@ def shape_entries(
             )
             continue
         if samples:
-            found.append(
+            found += [
                 {
-                    "Name": shape.name,
+                    **names,
                     "Type": "NormPlusShape",
                     # a side that was not filled reads as nominal
                     **{
                         side: {"VariationPath": f"__{sides[side]}" if side in sides else ""}
                         for side, _ in _DIRECTIONS
                     },
-                    "Samples": samples,
-                    **in_regions(shape.channels, spec),
+                    **where,
                 }
-            )
+                for names, where in _places(shape, spec, samples, idle)
+            ]
     return found
+
+
+def _places(
+    shape: ShapeSpec,
+    spec: StatisticsSpec,
+    samples: Sequence[str],
+    idle: Mapping[str, Sequence[str]],
+) -> Iterator[tuple[dict[str, str], dict[str, Sequence[str]]]]:
+    """Names, samples and regions of the entries of a source.
+
+    An entry acts on all of its samples in all of its regions. A sample without events in one of
+    them has an entry of its own, for the same parameter.
+    """
+    limited = in_regions(shape.channels, spec)
+    together = [one for one in samples if not idle[one]]
+    if together:
+        yield {"Name": shape.name}, {"Samples": together, **limited}
+    for sample in samples:
+        chosen = limited.get("Regions", [one.name for one in spec.channels])
+        regions = [one for one in chosen if one not in idle[sample]]
+        if idle[sample] and regions:
+            names = {"Name": f"{shape.name}__{sample}", "ModifierName": shape.name}
+            yield names, {"Samples": [sample], "Regions": regions}
 
 
 def _missing(shape: ShapeSpec, present: Iterable[str]) -> None:

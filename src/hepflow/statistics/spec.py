@@ -62,6 +62,7 @@ class StatisticsSpec:
     cabinetry_config: str | None = None  # the user's own, where given
     blind: tuple[str, ...] = ()  # regions of the fit whose data stay unseen
     transfers: tuple[TransferSpec, ...] = ()
+    estimated: tuple[str, ...] = ()  # those of `processes` that are estimated from data
     poi_given: str = ""  # as configured; empty where `poi` is only the first norm factor
     min_expectation: float = 0.0  # of background in a bin [events]; 0: bins are as configured
     validation: tuple[FitChannel, ...] = ()  # regions that are predicted, not fitted
@@ -107,6 +108,7 @@ class StatisticsSpec:
             cabinetry_config=section.own_cabinetry_config,
             blind=_blind(valid, validation=False),
             transfers=_transfers(valid),
+            estimated=tuple(dict.fromkeys(one.process for one in estimates_of_config(valid))),
             poi_given=section.poi or "",
             min_expectation=section.min_expectation,
             validation=tuple(_validation(valid)),

@@ -37,6 +37,17 @@ def regions_without_data(histograms: HistogramSet, spec: StatisticsSpec) -> tupl
     )
 
 
+def takes_part(block: Block, process: str, spec: StatisticsSpec) -> bool:
+    """Whether a process is in the model of a region.
+
+    An estimate from data also is where it is 0, but uncertain: other processes in the same bins
+    carry that, as the statistical uncertainty is that of their sum.
+    """
+    nominal = block.template()
+    uncertain = spec.mc_stat and process in spec.estimated and (nominal.variances > 0).any()
+    return bool(nominal.values.any() or uncertain)
+
+
 def negligible(templates: Iterable[Template], threshold: float) -> NDArray[np.bool_]:
     """Bins whose total has a relative statistical uncertainty below the threshold."""
     found = list(templates)
@@ -123,7 +134,7 @@ def _pruned(
     own: dict[BlockKey, Block], channel: FitChannel, spec: StatisticsSpec
 ) -> dict[BlockKey, Block]:
     simulated = [(channel.name, channel.observable, name) for name in spec.processes]
-    used = [key for key in simulated if key in own and own[key].template().values.any()]
+    used = [key for key in simulated if key in own and takes_part(own[key], key[2], spec)]
     if not (spec.mc_stat and spec.mc_stat_threshold > 0 and used):
         return own
     small = negligible([own[key].template() for key in used], spec.mc_stat_threshold)

@@ -99,7 +99,7 @@ class _Builder:
                     "hi": 1 + one["Up"]["Normalization"],
                     "lo": 1 + one["Down"]["Normalization"],
                 }
-                yield {"name": one["Name"], "type": "normsys", "data": sizes}
+                yield {"name": _parameter(one), "type": "normsys", "data": sizes}
             else:
                 yield from self.shape(region, sample, one)
 
@@ -110,10 +110,11 @@ class _Builder:
         """
         used = np.ones(len(region["Binning"]) - 1, dtype=np.bool_)
         paths = ("", source["Up"]["VariationPath"], source["Down"]["VariationPath"])
+        same = [one for one in self.config["Systematics"] if _parameter(one) == _parameter(source)]
         for path in paths:
             total = np.zeros(len(used))
             for sample in self.samples(region):
-                moves = _contains(source, "Samples", sample["Name"])
+                moves = any(_acts(one, region, sample) for one in same)
                 total = total + self.template(region, sample, path if moves else "").values
             used &= total > 0
         return used
@@ -128,7 +129,7 @@ class _Builder:
             effect = float(sum(varied) / sum(nominal))
             if not effect > 0:
                 raise WorkspaceError(
-                    f"{source['Name']} {side.lower()} changes the yield of {sample['Name']} in "
+                    f"{_parameter(source)} {side.lower()} changes the yield of {sample['Name']} in "
                     f"{region['Name']} by a factor {effect:g}. It must be positive: look at the "
                     "weights of this variation, or leave the process out of the source."
                 )
@@ -136,9 +137,9 @@ class _Builder:
             effect = float(sum(varied) / sum(nominal))
             effects[short] = effect
             shapes[f"{short}_data"] = (varied / effect).tolist()
-        yield {"name": source["Name"], "type": "normsys", "data": effects}
+        yield {"name": _parameter(source), "type": "normsys", "data": effects}
         if len(nominal) > 1:
-            yield {"name": source["Name"], "type": "histosys", "data": shapes}
+            yield {"name": _parameter(source), "type": "histosys", "data": shapes}
 
     def observation(self, region: Entry, *, asimov: bool) -> dict[str, Any]:
         """Observed events of one region, or with `asimov` the nominal expectation."""
@@ -159,6 +160,11 @@ class _Builder:
             factor = nominal_factor(self.spec, region["Name"], sample["SamplePath"])
             total = total + factor * self.template(region, sample).values
         return total
+
+
+def _parameter(source: Entry) -> str:
+    """Nuisance parameter of a source; several entries can share one."""
+    return str(source.get("ModifierName", source["Name"]))
 
 
 def _acts(entry: Entry, region: Entry, sample: Entry) -> bool:

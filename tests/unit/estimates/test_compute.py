@@ -19,6 +19,8 @@ from hepflow.estimates import (
 from hepflow.records import Block, Ledger, Loss, PartCounts
 from tests.unit.estimates.histograms import BINNED, DATA, JES_UP, MC, SPEC, W2, block, histograms
 
+FAKES = ("SR", "x", "fakes")
+
 
 def estimate(found, spec=SPEC, variation="nominal"):
     """Template of the estimate."""
@@ -74,14 +76,92 @@ def test_negative_bins_are_zero_and_keep_their_uncertainty():
     assert found.sumw2[1] == pytest.approx(0.16 * (4 + 5))
 
 
-@pytest.mark.parametrize("region", ["TOP", "BOTTOM"])
-@pytest.mark.parametrize("spec", [SPEC, BINNED])
-def test_without_events_in_a_sideband_the_estimate_is_zero(region, spec):
-    found = with_estimates(histograms(DATA | {region: [0, 0, 0, 0]}), [spec])
-    made = found.blocks["SR", "x", "fakes"]
-    assert made.variations == ("nominal",)
+@pytest.mark.parametrize("counts", [[0, 0, 0, 0], [0, 2, 2, 0]])
+@pytest.mark.parametrize("spec", [SPEC, BINNED], ids=["one", "binned"])
+def test_without_a_factor_there_is_no_estimate(counts, spec):
+    found = with_estimates(histograms(DATA | {"BOTTOM": counts}), [spec])
+    assert ("SR", "x", "fakes") not in found.blocks
+    factor = transfer_factor(found, spec, "x")
+    assert not factor.exists.any()
+    assert np.isnan(factor.value).all()
+    assert np.isnan(factor.variance).all()
+
+
+def test_without_a_positive_numerator_it_is_zero_and_uncertain():
+    made = with_estimates(histograms(DATA | {"TOP": [0, 0, 2, 0]}), [SPEC]).blocks[FAKES]
+    assert made.variations == ("nominal",)  # nothing that a nuisance parameter could multiply
     assert made.sumw.tolist() == [[0.0] * 4]
-    assert np.isfinite(made.sumw2).all()
+    factor = (2 + 5) / 100**2  # variance of 2 events minus 10 +- sqrt(5), over 100
+    squares = [30**2 + 45, 20**2 + 26, 1 + 1]
+    assert made.sumw2[0] == pytest.approx([0.0, *(factor * one for one in squares)])
+
+
+def test_a_bin_without_a_positive_numerator_is_zero_and_uncertain():
+    made = with_estimates(histograms(DATA | {"TOP": [0, 29, 3, 0]}), [BINNED]).blocks[FAKES]
+    usual = with_estimates(histograms(), [BINNED]).blocks[FAKES]
+    assert made.sumw[0, 1:3] == pytest.approx([usual.sumw[0, 1], 0.0])
+    assert made.sumw2[0, 1] == usual.sumw2[0, 1]
+    assert made.sumw2[0, 2] == pytest.approx((3 + 2) / 46**2 * (20**2 + 26))
+
+
+@pytest.mark.parametrize(
+    ("region", "expected"),
+    [
+        ("TOP", [0.0, 1.0 / 100**2 * (30**2 + 45), 1.0 / 100**2 * (20**2 + 26), 2.0 / 100**2]),
+        ("SHAPE", [0.0, 0.4**2, 0.4**2, 0.0]),
+    ],
+)
+def test_no_event_is_as_uncertain_as_one(region, expected):
+    """Neither data nor simulation: zero is what is counted, not what is known."""
+    zero = {region: [0, 0, 0, 0]}
+    made = with_estimates(histograms(DATA | zero, MC | zero), [SPEC]).blocks[FAKES]
+    assert made.template().sumw.tolist() == [0.0] * 4
+    assert made.template().sumw2 == pytest.approx(expected)
+
+
+def test_without_shape_and_numerator_it_is_uncertain_all_the_same():
+    zero = {"TOP": [0, 0, 0, 0], "SHAPE": [0, 0, 0, 0]}
+    made = with_estimates(histograms(DATA | zero, MC | zero), [SPEC]).blocks[FAKES]
+    assert made.sumw2[0] == pytest.approx([0.0, 1 / 100**2, 1 / 100**2, 0.0])
+
+
+def test_an_event_counts_as_much_as_the_others():
+    """Data of weight 3, such as a simulated process in a test of closure."""
+    found = histograms(mc={name: [0, 0, 0, 0] for name in MC})
+    top = np.array([[0.0, 30.0, 0.0, 0.0]])
+    blocks = {**found.blocks, ("TOP", "x", "data"): Block(("nominal",), top, 3 * top)}
+    factor = transfer_factor(replace(found, blocks=blocks), BINNED, "x")
+    assert factor.variance[2] == pytest.approx(3**2 / 50**2)
+
+
+def test_a_variation_without_a_factor_reads_nominal():
+    """More is subtracted in the denominator than there are data: no factor, and not 0."""
+    up = JES_UP | {"BOTTOM": [0, 70, 50, 0]}
+    made = with_estimates(histograms(jes_up=up, jes_down=JES_UP), [SPEC]).blocks[FAKES]
+    assert (made.template("jes_up").sumw == made.template().sumw).all()
+    assert (made.template("jes_up").sumw2 == made.template().sumw2).all()
+    assert made.template("jes_down").sumw[1] == pytest.approx(0.35 * 28)
+    assert made.variations[3:] == ("fakes_transfer_up", "fakes_transfer_down")
+
+
+def test_bins_without_a_factor_read_nominal():
+    up = JES_UP | {"BOTTOM": [0, 70, 4, 0]}  # none in the first bin
+    made = with_estimates(histograms(jes_up=up), [BINNED]).blocks[FAKES]
+    assert made.template("jes_up").sumw[1] == made.template().sumw[1] > 0
+    assert made.template("jes_up").sumw[2] == pytest.approx((20 - 6) / (50 - 4) * (24 - 5))
+
+
+def test_bins_that_nominal_has_no_factor_for_are_empty_in_all_variations():
+    data = DATA | {"BOTTOM": [0, 6, 50, 0]}  # 6 are subtracted, varied 5
+    made = with_estimates(histograms(data, jes_up=JES_UP), [BINNED]).blocks[FAKES]
+    assert made.sumw[:, 1].tolist() == made.sumw2[:, 1].tolist() == [0.0, 0.0]
+    assert (made.sumw[:, 2] > 0).all()
+
+
+def test_what_is_not_a_number_stays_so():
+    data = DATA | {"SHAPE": [0, np.nan, 24, 1]}
+    found = estimate(histograms(data))
+    assert np.isnan(found.sumw).tolist() == [False, True, False, False]
 
 
 def test_two_channels_of_one_process_share_the_factor():
@@ -129,7 +209,9 @@ def test_negative_bins_are_told_where_they_matter():
     ]
     assert list(estimate_remarks(histograms(DATA | {"SHAPE": [0, 9.9, 24, 0]}), [SPEC])) == []
     nothing = histograms(DATA | {"SHAPE": [0, 0, 0, 0]})
-    assert "(all of x)" in next(estimate_remarks(nothing, [SPEC]))
+    shape, bins = estimate_remarks(nothing, [SPEC])
+    assert "the shape SHAPE/x sums to -14 (data 0, simulation 14)" in shape
+    assert bins == "fakes in SR: negative bins set to 0 (all of x)"
 
 
 def test_incomplete_data_are_told():
@@ -176,6 +258,15 @@ def test_what_is_added_to_data_and_simulation_alike_cancels(shape, top, bottom):
     more = {name: [a + b for a, b in zip(one, MC[name], strict=True)] for name, one in data.items()}
     alone = estimate(histograms(data), replace(SPEC, subtract=()))
     assert estimate(histograms(more)).sumw == pytest.approx(alone.sumw)
+
+
+@given(st.lists(st.integers(0, 12), min_size=4, max_size=4), st.sampled_from([SPEC, BINNED]))
+def test_what_is_estimated_from_events_is_never_known_to_be_zero(top, spec):
+    """Wherever the shape has events and there is a factor."""
+    found = histograms(DATA | {"TOP": top})
+    made, there = estimate(found, spec), transfer_factor(found, spec, "x").exists
+    assert (made.sumw >= 0).all()
+    assert (made.sumw2[there & (np.array(DATA["SHAPE"]) > 0)] > 0).all()
 
 
 @given(st.floats(0.2, 5.0))

@@ -7,19 +7,31 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hepflow.errors import AuditError
 from hepflow.estimates import estimates_of_config, transfer_factor, with_estimates
 from hepflow.histograms import write_root
 from hepflow.plotting import PlottingSpec
 from hepflow.schema import Config
 from hepflow.sources import sources_of_config
 from hepflow.statistics import StatisticsSpec, build_workspace
+from hepflow.statistics.audit import audit_run, require_clean
 from hepflow.statistics.cabinetry_config import (
     generate,
     read_cabinetry_config,
     write_cabinetry_config,
 )
+from hepflow.statistics.loading import load_likelihood
 from hepflow.statistics.own_workspace import build_from_own
-from tests.unit.estimates.histograms import DATA, JES_UP, MC, SPEC, block, histograms
+from tests.unit.estimates.histograms import (
+    BINNED,
+    DATA,
+    JES_UP,
+    MC,
+    SPEC,
+    W2,
+    block,
+    histograms,
+)
 from tests.unit.statistics.test_workspace import assert_same
 
 
@@ -186,11 +198,163 @@ def test_the_fit_knows_how_uncertain_the_estimate_is(found):
     assert "fakes_transfer" in result.labels
 
 
-def test_an_empty_estimate_is_left_out_of_the_fit(caplog):
-    found = with_estimates(histograms(DATA | {"TOP": [0, 0, 0, 0]}), [SPEC])
+JES = {"name": "jes", "type": "event", "use": [("event", "x")], "up_function": itself}
+
+
+def test_an_estimate_of_zero_carries_its_uncertainty(caplog):
+    """With the other samples of its bins, as a statistical uncertainty; nothing else moves it."""
+    made = workspace(nothing_in_the_numerator(), configuration())
+    own, template = modifiers(made, "fakes")
+    assert template == [0.0, 0.0]
+    factor = np.sqrt(5) / 100
+    squares = [factor * np.sqrt(30**2 + 45), factor * np.sqrt(20**2 + 26)]
+    assert own == {("staterror_SR", "staterror"): pytest.approx(squares)}
+    assert ("jes", "normsys") in modifiers(made, "w")[0]
+    assert "left out" not in caplog.text
+
+    likelihood, _ = load_likelihood(made)
+    w, signal = np.array([70.0, 40.0]), np.array([1.0, 3.0])
+    total = np.sqrt(np.square(squares) + W2 * (w + signal)) / (w + signal)
+    width = dict(zip(likelihood.labels, likelihood.prefit_uncertainty(), strict=True))
+    assert [width[f"staterror_SR[{i}]"] for i in (0, 1)] == pytest.approx(total)
+
+
+def nothing_in_the_numerator():
+    data = DATA | {"TOP": [0, 0, 0, 0]}
+    return with_estimates(histograms(data, jes_up=JES_UP, **LUMI), [SPEC])
+
+
+def test_without_statistical_uncertainties_nothing_carries_it(caplog):
+    config = configuration(
+        statistics={"norm_factors": [{"name": "mu", "processes": ["signal"]}], "mc_stat": False}
+    )
+    made = workspace(nothing_in_the_numerator(), config)
+    assert [one["name"] for one in made["channels"][0]["samples"]] == ["signal", "w"]
+    assert "fakes has no events in any region" in caplog.text
+
+
+def in_two_regions():
+    """Estimates in two regions of the fit, of which one has an empty shape; the configuration."""
+    found = histograms(DATA | {"OTHER": [0, 0, 0, 0]}, jes_up=JES_UP)
+    blocks = dict(found.blocks)
+    for process in ("data", "w", "signal"):
+        blocks["CR", "x", process] = blocks["SR", "x", process]
+        one = blocks["SHAPE", "x", process]
+        blocks["OTHER", "x", process] = one.scaled(0.0)
+    axes = {**found.axes, **{(name, "x"): found.axes["SR", "x"] for name in ("CR", "OTHER")}}
+    found = replace(found, axes=axes, blocks=blocks)
+    transfer = {"numerator": "TOP", "denominator": "BOTTOM"}
+    estimates = [
+        {"process": "fakes", "channel": "SR", "from_channel": "OTHER", "transfer": transfer},
+        {"process": "fakes", "channel": "CR", "from_channel": "SHAPE", "transfer": transfer},
+    ]
+    kinds = {"SR": "signal", "CR": "control"}
+    names = ("SR", "CR", "SHAPE", "OTHER", "TOP", "BOTTOM")
+    channels = [region(name, kinds.get(name, "validation")) for name in names]
+    config = configuration(channels=channels, estimates=estimates, systematics=[{**JES, "processes": ["w"]}])
+    return with_estimates(found, estimates_of_config(config)), config
+
+
+@pytest.mark.filterwarnings("ignore:jsonschema.RefResolver")
+def test_a_source_acts_where_there_are_events(tmp_path):
+    """Cabinetry builds the same: it divides by the yield wherever a source acts."""
+    found, config = in_two_regions()
+    spec = StatisticsSpec.from_config(config)
+    file = write_root(found, tmp_path / "histograms.root")
+    path = write_cabinetry_config(found, spec, tmp_path / "cabinetry_config.yaml", file)
+    content = read_cabinetry_config(path)
+    made = build_workspace(found, spec, content)
+    assert_same(made, build_from_own(path))
+    kinds = {
+        (channel["name"], one["name"]): [m["name"] for m in one["modifiers"]]
+        for channel in made["channels"]
+        for one in channel["samples"]
+    }
+    assert kinds["SR", "fakes"] == ["staterror_SR"]
+    assert kinds["CR", "fakes"] == ["staterror_CR", "fakes_transfer", "jes", "jes"]
+    assert kinds["SR", "w"] == ["staterror_SR", "jes", "jes"]
+    load_likelihood(made)
+
+
+@pytest.mark.filterwarnings("ignore:jsonschema.RefResolver")
+def test_without_a_factor_the_estimate_is_left_out(caplog):
+    found = with_estimates(histograms(DATA | {"BOTTOM": [0, 0, 0, 0]}), [SPEC])
     made = workspace(found, configuration(systematics=[]))
     assert [one["name"] for one in made["channels"][0]["samples"]] == ["signal", "w"]
     assert "fakes has no events in any region" in caplog.text
+
+
+# -- the audit ---------------------------------------------------------------------------
+
+
+def findings(data=DATA, mc=MC, spec=SPEC, *, audit=None, **variations):
+    """Findings of the estimate, as a run has them."""
+    found = with_estimates(histograms(data, mc, **variations), [spec])
+    factors = [{"name": "mu", "processes": ["signal"]}]
+    transfer = {"numerator": "TOP", "denominator": "BOTTOM", "binned": spec is BINNED}
+    estimate = {"process": "fakes", "channel": "SR", "from_channel": "SHAPE", "transfer": transfer}
+    config = configuration(
+        systematics=[JES] if variations else [],
+        estimates=[estimate],
+        statistics={"norm_factors": factors, "audit": audit or {}},
+    )
+    every = audit_run(found, StatisticsSpec.from_config(config), config)
+    return [one for one in every if one.code.startswith("estimate-")]
+
+
+def test_the_audit_has_nothing_against_a_sound_estimate():
+    assert findings(jes_up=JES_UP) == []
+
+
+@pytest.mark.parametrize("spec", [SPEC, BINNED], ids=["one", "binned"])
+def test_without_a_factor_the_fit_stops(spec):
+    (one,) = findings(DATA | {"BOTTOM": [0, 2, 2, 0]}, spec=spec)
+    assert (one.code, one.severity) == ("estimate-without-factor", "error")
+    assert (one.region, one.sample, one.systematic, one.bins) == ("SR", "fakes", "", ())
+    assert "the denominator BOTTOM/x sums to -6 (data 4, simulation 10)" in one.message
+    with pytest.raises(AuditError, match="estimate-without-factor: SR / fakes: no transfer fact"):
+        require_clean([one])
+
+
+def test_without_a_factor_in_a_bin_the_fit_stops():
+    (one,) = findings(DATA | {"BOTTOM": [0, 60, 4, 0]}, spec=BINNED)
+    assert (one.code, one.severity, one.bins) == ("estimate-without-factor", "error", (1,))
+
+
+def test_without_a_factor_in_a_variation_the_fit_stops():
+    (one,) = findings(jes_up=JES_UP | {"BOTTOM": [0, 70, 50, 0]})
+    assert (one.code, one.severity, one.systematic) == ("estimate-without-factor", "error", "jes")
+    assert "with jes_up" in one.message
+    assert "nominal is taken" in one.message
+
+
+@pytest.mark.parametrize(
+    ("region", "counts", "severity"),
+    [
+        ("TOP", [0, 3, 4, 0], "warning"),  # -3 +- 3.5
+        ("TOP", [0, 0, 0, 0], "error"),  # -10 +- 2.2
+        ("SHAPE", [0, 7, 4, 0], "warning"),
+        ("SHAPE", [0, 0, 0, 0], "error"),
+    ],
+)
+def test_an_estimate_of_nothing_is_told(region, counts, severity):
+    (one,) = findings(DATA | {region: counts})
+    assert (one.code, one.severity, one.sample) == ("estimate-not-positive", severity, "fakes")
+    assert f"{region}/x sums to -" in one.message
+    assert ("standard deviations below 0" in one.message) == (severity == "error")
+    (one,) = findings(DATA | {region: counts}, audit={"significance": 6.0})
+    assert one.severity == "warning"
+
+
+def test_a_variation_that_leaves_nothing_is_told():
+    (one,) = findings(jes_up=JES_UP | {"TOP": [0, 30, 30, 0]})
+    assert (one.code, one.severity, one.systematic) == ("estimate-not-positive", "warning", "jes")
+
+
+def test_what_is_accepted_does_not_stop():
+    entry = {"code": "estimate-without-factor", "region": "SR", "reason": "There are none."}
+    (one,) = findings(DATA | {"BOTTOM": [0, 0, 0, 0]}, audit={"accepted": [entry]})
+    assert one.severity == "accepted"
 
 
 def test_the_factor_is_a_number_for_people(found):

@@ -11,6 +11,7 @@ from hepflow.statistics.audit.codes import (
     Code,
     what_of,
 )
+from hepflow.statistics.audit.of_estimates import estimate_findings
 from hepflow.statistics.audit.of_histograms import of_file, of_histograms
 from hepflow.statistics.audit.of_workspace import of_workspace
 from hepflow.statistics.audit.record import (
@@ -51,6 +52,7 @@ __all__ = [
     "audit_run",
     "audit_workspace",
     "errors_of",
+    "estimate_findings",
     "in_order",
     "of_file",
     "of_histograms",

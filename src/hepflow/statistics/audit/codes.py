@@ -56,6 +56,14 @@ CODES: Final = {
         "The squared weights of a template cannot be: negative, or zero where there is content.",
         "Fill the histogram with its sum of squared weights (Sumw2).",
     ),
+    "estimate-without-factor": Code(
+        ERROR,
+        "A background that is estimated from data has no transfer factor, as the data minus the "
+        "simulation of its denominator are not positive: it is left out, or reads nominal in a "
+        "variation.",
+        "Choose another sideband for `transfer.denominator`, merge bins where the factor has one "
+        "for each, or look at what is subtracted.",
+    ),
     "missing-variation": Code(
         WARNING,
         "A source that acts on a sample has no templates for it in this region: it reads nominal.",
@@ -87,6 +95,12 @@ CODES: Final = {
         WARNING,
         "A sample expects less than nothing in a bin, nominally or varied.",
         "Merge bins, or use more simulated events.",
+    ),
+    "estimate-not-positive": Code(
+        WARNING,
+        "The data minus the simulation of the numerator or of the shape of a background that is "
+        "estimated from data are not positive: the estimate is 0, with a statistical uncertainty.",
+        "Choose another sideband, or look at what is subtracted.",
     ),
     "mc-statistics": Code(
         WARNING,

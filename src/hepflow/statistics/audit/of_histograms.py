@@ -22,7 +22,7 @@ from hepflow.statistics.histogram_reading import (
     sources_of_block,
 )
 from hepflow.statistics.spec import FitChannel, StatisticsSpec
-from hepflow.statistics.templates import fit_templates
+from hepflow.statistics.templates import fit_templates, takes_part
 
 
 def of_histograms(histograms: HistogramSet, spec: StatisticsSpec) -> AuditTemplates:
@@ -49,8 +49,9 @@ def _of_channel(
     samples = {}
     for process in spec.processes:
         block = histograms.blocks.get((*place, process))
-        if block is not None and block.template().values.any():
-            sources = dict(_declared(spec, channel, process, block))
+        if block is not None and takes_part(block, process, spec):
+            expected = block.template().values.any()  # else no source acts on it in the fit
+            sources = dict(_declared(spec, channel, process, block)) if expected else {}
             samples[process] = _sample(block, sources)
     seen = () if channel.name in spec.blind else spec.data_processes
     observed = [

@@ -28,6 +28,7 @@ from hepflow.statistics.audit.nominal import (
     sample_content,
     statistics,
 )
+from hepflow.statistics.audit.of_estimates import estimate_findings
 from hepflow.statistics.audit.of_histograms import of_histograms
 from hepflow.statistics.audit.of_workspace import of_workspace
 from hepflow.statistics.audit.record import (
@@ -68,7 +69,8 @@ def audit(
     spec : AuditSpec, optional
         Thresholds and accepted findings; the defaults of ``statistics.audit`` without.
     further : iterable of Finding
-        Found elsewhere, such as by `skim_findings`; they can be accepted as well.
+        Found elsewhere, such as by `skim_findings` and `estimate_findings`; they can be accepted
+        as well.
 
     Returns
     -------
@@ -111,7 +113,7 @@ def audit_run(
     config: Config | Mapping[str, Any],
     thresholds: AuditSpec | None = None,
 ) -> tuple[Finding, ...]:
-    """Audit the templates of a run as its fit takes them, and its skim.
+    """Audit the templates of a run as its fit takes them, its estimates, and its skim.
 
     Parameters
     ----------
@@ -124,7 +126,11 @@ def audit_run(
         Default those of the configuration.
     """
     thresholds = thresholds or AuditSpec.from_config(config)
-    return audit(of_histograms(histograms, spec), thresholds, further=skim_findings(config))
+    further = [
+        *skim_findings(config),
+        *estimate_findings(histograms, spec, config, thresholds),
+    ]
+    return audit(of_histograms(histograms, spec), thresholds, further=further)
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
