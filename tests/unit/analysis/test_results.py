@@ -11,13 +11,15 @@ import yaml
 
 from hepflow.analysis.results import (
     AnalysisResult,
+    all_remarks,
     fit_histograms,
     fit_is_expected_only,
     save_histograms,
     saving_histograms,
 )
 from hepflow.cli.summary import summarise
-from hepflow.errors import WorkspaceError
+from hepflow.errors import AuditError, WorkspaceError
+from hepflow.estimates import estimates_of_config, with_estimates
 from hepflow.journal import recorded, tell
 from hepflow.keys import make_key
 from hepflow.output_manager import OutputDirectoryManager
@@ -26,6 +28,9 @@ from hepflow.records import Axis, Block, HistogramSet, Ledger, PartCounts
 from hepflow.schema import Config
 from hepflow.stamps import is_current
 from hepflow.statistics import StatisticsSpec
+from tests.unit.estimates.histograms import DATA
+from tests.unit.estimates.histograms import histograms as estimated_from
+from tests.unit.estimates.test_in_the_fit import configuration
 from tests.unit.schema.examples import changed
 
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
@@ -321,3 +326,42 @@ def test_a_model_that_cannot_be_built_stops_only_a_fit(tmp_path, folders, caplog
     assert "no cabinetry configuration, so no fit" in caplog.text
     assert problems_of(AnalysisResult(histograms, None, ())) == ()
     assert problems_of(None) == ()
+
+
+# -- estimates from data -------------------------------------------------------------------
+
+
+def test_an_estimate_without_a_factor_is_told_before_the_fit_and_stops_it(
+    tmp_path, folders, caplog
+):
+    config = configuration(
+        general={"lumi": 1.0, "output_dir": str(tmp_path / "out"), "run_statistics": True},
+        systematics=[],
+    )
+    data = DATA | {"BOTTOM": [0, 0, 0, 0]}
+    histograms = with_estimates(estimated_from(data), estimates_of_config(config))
+    save_histograms(config, histograms, folders, None)
+    told = "without fakes in SR: no transfer factor, as the denominator BOTTOM/x sums to -10"
+    assert f"estimates: {told}" in caplog.text
+    (remark,) = all_remarks(config, histograms)
+    assert remark.startswith(told)
+    with pytest.raises(AuditError, match="the denominator BOTTOM/x sums to -10"):
+        fit_histograms(config, histograms, folders, None)
+    first = json.loads((tmp_path / "out" / "statistics" / "audit.json").read_text())[0]
+    assert first["code"] == "estimate-without-factor"
+
+
+def test_an_estimate_of_zero_is_told_and_fitted(tmp_path, folders, caplog):
+    config = configuration(
+        general={"lumi": 1.0, "output_dir": str(tmp_path / "out"), "run_statistics": True},
+        systematics=[],
+    )
+    data = DATA | {"TOP": [0, 4, 4, 0]}
+    histograms = with_estimates(estimated_from(data), estimates_of_config(config))
+    save_histograms(config, histograms, folders, None)
+    assert "estimates: fakes in SR: nothing is left of it, as the numerator TOP/x" in caplog.text
+    found = fit_histograms(config, histograms, folders, None)
+    assert [one.code for one in found.findings if one.sample == "fakes"] == [
+        "estimate-not-positive"
+    ]
+    assert "fakes" in found.prefit.channel("SR").samples

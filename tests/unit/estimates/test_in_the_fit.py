@@ -251,7 +251,9 @@ def in_two_regions():
     kinds = {"SR": "signal", "CR": "control"}
     names = ("SR", "CR", "SHAPE", "OTHER", "TOP", "BOTTOM")
     channels = [region(name, kinds.get(name, "validation")) for name in names]
-    config = configuration(channels=channels, estimates=estimates, systematics=[{**JES, "processes": ["w"]}])
+    config = configuration(
+        channels=channels, estimates=estimates, systematics=[{**JES, "processes": ["w"]}]
+    )
     return with_estimates(found, estimates_of_config(config)), config
 
 
