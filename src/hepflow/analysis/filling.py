@@ -203,7 +203,7 @@ def _fill(
     there = {str(path) for path in folder.iterdir()}
     tasks = [
         FillTask(part, f"{folder}/{_part_file(worker.spec, key, part)}")
-        for part in without_unread(job.analysis, parts)
+        for part in without_unread(worker, parts)
     ]
     todo = [
         task

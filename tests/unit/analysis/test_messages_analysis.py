@@ -33,7 +33,7 @@ def test_parts_that_others_remove_again_and_again(tmp_path, monkeypatch):
     monkeypatch.setattr(filling, "_fill_parts", lambda *_, **__: True)
     monkeypatch.setattr(filling, "_part_file", lambda *_: "part.hfp")
     job = SimpleNamespace(cache=tmp_path, reuse=False, fresh=(), pieces={})
-    worker = SimpleNamespace(spec=None)
+    worker = SimpleNamespace(spec=None, has_own_steps=False)
     with pytest.raises(StorageError, match=re.escape(f"remove what lies in {tmp_path}")):
         filling._fill(job, worker, [object()], None)
 
