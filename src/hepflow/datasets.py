@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from hepflow.errors import ConfigurationError, InputError, Problem, did_you_mean
 from hepflow.events import EVENT_ID
 from hepflow.file_lists import find_files
-from hepflow.records import Dataset
+from hepflow.records import WHERE_KNOWN, Dataset
 from hepflow.remote import is_remote
 from hepflow.schema import Config, DatasetEntry, Datasets, Functor
 
@@ -187,7 +187,7 @@ def _dataset(config: Config, group: Group, groups: Sequence[Group]) -> Dataset:
         slice=group.slice,
         branch_map=dict(entry.branch_map),
         replaces=_replaced(group, groups),
-        duplicates=_duplicates(config, entry) if data else "keep",
+        duplicates=_duplicates(config, entry, groups) if data else "keep",
     )
 
 
@@ -206,12 +206,16 @@ def _replaced(group: Group, groups: Sequence[Group]) -> tuple[str, ...]:
     )
 
 
-def _duplicates(config: Config, entry: DatasetEntry) -> str:
-    """What happens to repeated events: by default counted once, where they can be told."""
+def _duplicates(config: Config, entry: DatasetEntry, groups: Sequence[Group]) -> str:
+    """What happens to repeated events: by default each counts once.
+
+    Files of a single dataset need not number their events, unless the configuration says so.
+    """
     if entry.duplicates is not None:
         return entry.duplicates
-    read = config.preprocess.branches.get("event", [])
-    return "once" if set(EVENT_ID) <= set(read) else "keep"
+    asked = set(EVENT_ID) <= set(config.preprocess.branches.get("event", []))
+    compared = [one for one in groups if one.is_data and one.entry.duplicates != "keep"]
+    return "once" if asked or len(compared) > 1 else WHERE_KNOWN
 
 
 def luminosity_of(lumi: float | Mapping[str, float], year: str | None) -> float:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hepflow.errors import MaskError, MissingBranch, UserFunctionError, did_you_mean
 from hepflow.events import numbers
+from hepflow.schema import Functor
 
 Mask = NDArray[np.bool_]
 Use = Iterable[tuple[str, str | None]]
@@ -174,6 +175,19 @@ def as_mask(result: Any, length: int, where: str) -> Mask:
     if len(flat) and flat.dtype != np.bool_:
         raise MaskError(f"{where}: the mask has type {flat.dtype}, expected bool.")
     return np.asarray(flat, dtype=np.bool_)
+
+
+def mask_of(wanted: Functor, events: Any) -> Mask:
+    """Mask that a configured function gives, shape (n_events,).
+
+    Raises
+    ------
+    MaskError
+        If it does not return one boolean for each event.
+    """
+    with naming(wanted.function):
+        result = call(wanted.function, wanted.use, events, wanted.path)
+        return as_mask(result, len(events), wanted.path)
 
 
 def as_passed(result: Any, length: int, where: str, name: str = "selection") -> Passed:

@@ -9,11 +9,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepflow.errors import ChecksumError, InputError, StorageError
-from hepflow.storage import check_unchanged, parse_json, refuse_special
+from hepflow.errors import ChecksumError, CorrectionError, InputError, StorageError
+from hepflow.storage import check_unchanged, parse_json, refuse_special, sha256_file
 
 _LAST = 2**31 - 1  # number of a luminosity block: detectors count with 32 bits
 Ranges = dict[int, NDArray[np.int64]]  # run -> shape (n_ranges, 2), sorted, inclusive
+
+
+def digest_of_list(file: str) -> str:
+    """SHA-256 of a certified list.
+
+    Raises
+    ------
+    CorrectionError
+        If there is no such file.
+    """
+    if not Path(file).is_file():
+        raise CorrectionError(
+            "the certified runs (general.lumifile, or lumi_mask of the dataset): there is no file "
+            f"{file}. Give the path of one."
+        )
+    return sha256_file(file)
 
 
 @functools.lru_cache(maxsize=16)

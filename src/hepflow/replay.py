@@ -20,6 +20,7 @@ from hepflow.pipeline import make_output_manager
 from hepflow.records import Cutflow, Dataset, WorkItem
 from hepflow.remote import identity, is_remote, shown
 from hepflow.schema import Config
+from hepflow.skimming.counting import Counting, counted_ids
 from hepflow.skimming.parts import LivePart
 from hepflow.skimming.select import select_events
 from hepflow.skimming.spec import SkimSpec
@@ -49,7 +50,7 @@ class _Work:
 
     def spec(self) -> SkimSpec:
         """The selection of this dataset."""
-        return replace(SkimSpec.from_config(self.config), datasets={self.dataset.key: self.dataset})
+        return SkimSpec.from_config(self.config).only(self.dataset.key)
 
     def part(self) -> LivePart:
         """The entry range as a part that is read live; what is repeated in it is not left out."""
@@ -223,8 +224,9 @@ def _skim_again(work: _Work) -> _Counts:
 
 
 def _duplicates_again(work: _Work) -> _Counts:
-    run, _, _ = work.part().event_ids()
-    return _Counts(work.item.entrystop - work.item.entrystart, len(run))
+    counting = Counting.of(SkimSpec.from_config(work.config), work.dataset)
+    counted = counted_ids(work.part(), counting)
+    return _Counts(work.item.entrystop - work.item.entrystart, counted.count)
 
 
 def _histograms_again(work: _Work) -> _Counts:

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from hepflow.errors import HepflowError, MissingBranch
+from hepflow.errors import HepflowError, InputError, MissingBranch
 from tests.builders import write_nano
 from tests.fields.project import (
     MC,
@@ -114,6 +114,74 @@ def test_an_event_in_two_primary_datasets_counts_once_or_is_refused(tmp_path, he
     assert values(kept, process="data") == [1.0, 1.0, 2.0, 1.0]
     with pytest.raises(HepflowError, match="event 1:3:3"):
         filled(tmp_path, overlapping(here, "refuse"))
+
+
+ONE_PASS = pytest.mark.parametrize("one_pass", [False, True])
+
+
+@ONE_PASS
+def test_an_event_that_one_primary_dataset_rejects_counts_in_the_other(tmp_path, here, one_pass):
+    (here / "two.json").write_text(json.dumps({"1": [[1, 2]]}))
+    keep = {"function": lambda x: x < 2, "use": [("event", "x")]}
+    execution = {"backend": "inprocess", "one_pass": one_pass}
+    for fields in ({"keep": keep}, {"lumi_mask": str(here / "two.json")}):
+        first, second = overlapping(here, "once")
+        found = filled(tmp_path, [simulation(here), first | fields, second], execution=execution)
+        assert values(found, process="data") == [1.0, 1.0, 1.0, 1.0]
+        assert repeated_of(found) == {"data_first": 0, "data_second": 0}
+        first, second = overlapping(here, "refuse")
+        found = filled(tmp_path, [first | fields, second], execution=execution)  # none to refuse
+        assert values(found, process="data") == [1.0, 1.0, 1.0, 1.0]
+        first, second = overlapping(here, "once")
+        found = filled(tmp_path, [simulation(here), first, second | fields], execution=execution)
+        assert values(found, process="data") == [1.0, 1.0, 1.0, 0.0]
+
+
+@ONE_PASS
+def test_events_are_told_apart_though_nobody_asked_for_their_numbers(tmp_path, here, one_pass):
+    """Where the list of branches has not all of them, data has them nevertheless."""
+    preprocess = {"branches": {"event": ["run", "x"]}}
+    execution = {"backend": "inprocess", "one_pass": one_pass}
+    given = {"preprocess": preprocess, "execution": execution}
+    found = filled(tmp_path, overlapping(here, None), **given)
+    assert values(found, process="data") == [1.0, 1.0, 1.0, 1.0]
+    assert repeated_of(found) == {"data_first": 0, "data_second": 1}
+    first, second = overlapping(here, None)
+    both = {**first, "files": [*first["files"], *second["files"]]}  # one dataset, two triggers
+    found = filled(tmp_path, [both], **given)
+    assert values(found, process="data") == [1.0, 1.0, 1.0, 1.0]
+    assert repeated_of(found) == {"data_first": 1}
+
+
+@ONE_PASS
+def test_data_without_numbers_of_events(tmp_path, here, one_pass, caplog):
+    for name in ("first", "second"):
+        write_nano(here / f"{name}.root", {"x": data_columns(0.5, 1.5)["x"]})
+    first, second = (
+        {"name": f"data_{name}", "process": "data", "is_data": True,
+         "files": [str(here / f"{name}.root")]}
+        for name in ("first", "second")
+    )  # fmt: skip
+    given = {
+        "preprocess": {"branches": {"event": ["x"]}},
+        "execution": {"backend": "inprocess", "one_pass": one_pass},
+    }
+    for _ in range(2):  # also where it is read back
+        caplog.clear()
+        assert values(filled(tmp_path, [first], **given), process="data") == [1.0, 1.0, 0.0, 0.0]
+        assert "files of data_first do not number their events (run, lumi" in caplog.text
+    with pytest.raises(InputError, match=r"\.root: has no run, luminosityBlock, event, by which"):
+        filled(tmp_path, [first, second], **given)
+    kept = [one | {"duplicates": "keep"} for one in (first, second)]
+    caplog.clear()
+    assert values(filled(tmp_path, kept, **given), process="data") == [2.0, 2.0, 0.0, 0.0]
+    assert "do not number" not in caplog.text
+
+
+def repeated_of(found):
+    parts = [one for one in found.ledger.parts.values() if one.dataset != "mc__nominal"]
+    return {name: sum(one.repeated for one in parts if one.dataset == name)
+            for name in dict.fromkeys(one.dataset for one in parts)}  # fmt: skip
 
 
 @pytest.mark.field("datasets.datasets[].branch_map")

@@ -13,6 +13,7 @@ from hepflow.datasets import (
     luminosity_by_year,
 )
 from hepflow.errors import ConfigurationError, InputError
+from hepflow.records import WHERE_KNOWN
 from hepflow.schema import Config, DatasetEntry, Datasets
 from tests.builders import tiny_config
 
@@ -166,13 +167,28 @@ def test_an_alternative_sample_replaces_those_of_its_process_and_year(tmp_path):
     assert expand_datasets(made)[-1].replaces == ("more__nominal",)
 
 
+def duplicates(made):
+    return [one.duplicates for one in expand_datasets(made)]
+
+
 @pytest.mark.parametrize(("fields", "how"), [({}, "once"), ({"duplicates": "refuse"}, "refuse")])
-def test_repeated_data_is_counted_once_where_events_can_be_told_apart(tmp_path, fields, how):
+def test_repeated_data_is_counted_once_unless_the_configuration_says_else(tmp_path, fields, how):
     made = config(tmp_path, MC, {**DATA, **fields})
-    assert [one.duplicates for one in expand_datasets(made)] == ["keep", how]
+    assert duplicates(made) == ["keep", how]
     made.preprocess.branches["event"].remove("event")
-    kept = "keep" if how == "once" else how
-    assert [one.duplicates for one in expand_datasets(made)] == ["keep", kept]
+    assert duplicates(made) == ["keep", WHERE_KNOWN if how == "once" else how]
+
+
+def test_events_of_several_datasets_of_data_must_have_numbers(tmp_path):
+    more = {**DATA, "name": "more"}
+    made = config(tmp_path, MC, DATA, more)
+    made.preprocess.branches["event"].remove("event")
+    assert duplicates(made) == ["keep", "once", "once"]
+    made.general.processes = ["tt", "more"]
+    assert duplicates(made) == ["keep", WHERE_KNOWN]
+    made = config(tmp_path, MC, {**DATA, "duplicates": "keep"}, more)
+    made.preprocess.branches["event"].remove("event")
+    assert duplicates(made) == ["keep", "keep", WHERE_KNOWN]
 
 
 # -- records -----------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def test_a_folder_that_cannot_be_looked_into(tmp_path):
 
 def test_a_plan_reads_no_events():
     part = PlannedPart(SimpleNamespace(dataset="ttbar"), "identity", {})
-    for read in (part.load, part.read, part.form, part.event_ids):
+    for read in (part.load, part.read, part.form, part.numbered):
         with pytest.raises(WouldRun, match="ttbar: events are not read"):
             read()
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.analysis.spec import AnalysisSpec
-from hepflow.functors import as_mask, call, naming
+from hepflow.functors import mask_of
 from hepflow.records import Dataset
 
 STEP = "kept"  # in the cutflow
@@ -41,9 +41,5 @@ def kept_rows(
     if not any(spec.datasets[key].process == dataset.process for key in spec.keeps):
         return
     wanted = spec.keeps.get(dataset.key)
-    mask = np.ones(len(events), dtype=np.bool_)
-    if wanted is not None:
-        with naming(wanted.function):
-            result = call(wanted.function, wanted.use, events, wanted.path)
-            mask = as_mask(result, len(mask), wanted.path)
+    mask = np.ones(len(events), np.bool_) if wanted is None else mask_of(wanted, events)
     yield STEP, np.tile(mask, copies)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from hepflow.blinding import blinded_regions
-from hepflow.datasets import all_groups, expand_datasets
+from hepflow.datasets import expand_datasets
 from hepflow.errors import CorrectionError
 from hepflow.estimates import EstimateSpec, estimates_of_config
+from hepflow.lumi_mask import digest_of_list
 from hepflow.records import (
     Axis,
     Blinded,
@@ -33,6 +34,7 @@ from hepflow.schema import (
     Selection,
     Systematic,
 )
+from hepflow.skimming.spec import keeps_of
 from hepflow.sources import (
     ALL_YEARS,
     by_year,
@@ -123,7 +125,7 @@ class AnalysisSpec:
             run_systematics=valid.general.run_systematics,
             memory_limit=valid.execution.memory_limit,
             varied_failing=_varied_failing(valid),
-            keeps=_keeps(valid, datasets),
+            keeps=keeps_of(valid, datasets),
             estimates=estimates_of_config(valid),
         )
 
@@ -209,12 +211,6 @@ def _listed(selection: Selection | None, where: str) -> Iterator[tuple[str, NMin
         yield f"{where}.n_minus_1[{i}]", one
 
 
-def _keeps(config: Config, keys: Collection[str]) -> dict[str, Functor]:
-    """Requirement of each dataset that has one of its own."""
-    groups = all_groups(config.datasets.datasets)
-    return {one.key: one.keep for one in groups if one.keep is not None and one.key in keys}
-
-
 def _digests(spec: AnalysisSpec) -> dict[str, str]:
     """Digest of each correction file of a year that is there, and of each certified list."""
     years = {one.year or "" for one in spec.datasets.values()} | {ALL_YEARS}
@@ -224,9 +220,9 @@ def _digests(spec: AnalysisSpec) -> dict[str, str]:
         for one in entries
         if one.file and year in years
     }
-    certified = "the certified runs (general.lumifile, or lumi_mask of the dataset)"
-    files |= {one.lumi_mask: certified for one in spec.datasets.values() if one.lumi_mask}
-    return {file: _digest(file, files[file]) for file in sorted(files)}
+    lists = {one.lumi_mask for one in spec.datasets.values() if one.lumi_mask}
+    digests = {file: _digest(file, files[file]) for file in sorted(files)}
+    return digests | {file: digest_of_list(file) for file in sorted(lists)}
 
 
 def _digest(file: str, where: str) -> str:

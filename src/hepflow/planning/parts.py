@@ -9,6 +9,7 @@ from typing import Any, Self
 from hepflow.planning.looking import WouldRun
 from hepflow.records import WorkItem
 from hepflow.skimming import SkimSpec
+from hepflow.skimming.counting import Columns
 from hepflow.skimming.making import PartRecord, item_identity
 
 # How a part without some of its events is called.
@@ -51,8 +52,7 @@ class PlannedPart:
 
     def live(self, spec: SkimSpec) -> LivePart:
         """The same events, read from the input each time."""
-        name = self.item.dataset
-        own = replace(spec, datasets={name: spec.datasets[name]})
+        own = spec.only(self.item.dataset)
         return LivePart(own, self.item, self.metadata, self.identity)
 
     def load(self) -> Any:
@@ -67,6 +67,6 @@ class PlannedPart:
         """Refuse, as nothing is read before a run."""
         return self.load()
 
-    def event_ids(self) -> Any:
+    def numbered(self, use: Columns = ()) -> Any:  # noqa: ARG002 - as of all parts
         """Refuse, as nothing is read before a run."""
         return self.load()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hepflow.errors import HepflowError
+from hepflow.errors import CorrectionError, HepflowError
 from hepflow.keys import Key
 from hepflow.output_manager import OutputDirectoryManager
 from hepflow.planning.chunking import CHUNK_SIZE
@@ -28,7 +28,7 @@ from hepflow.records import Loss, WorkItem
 from hepflow.records.ledger import files_of
 from hepflow.schema import Config
 from hepflow.skimming import Skim, SkimSpec
-from hepflow.skimming.duplicates import check_id_branches, drop_duplicates
+from hepflow.skimming.duplicates import drop_duplicates
 from hepflow.skimming.formats import FORMATS
 from hepflow.skimming.losses import admit, datasets_left, lost_before, read_lost, with_losses
 from hepflow.skimming.making import PartRecord, item_identity
@@ -43,7 +43,7 @@ from hepflow.skimming.on_disk import Store, stored_parts
 
 # Which work items count, the skim itself says.
 from hepflow.skimming.run import _items_of
-from hepflow.skimming.spec import STAGE
+from hepflow.skimming.spec import STAGE, is_compared
 from hepflow.skimming.totals import common_metadata
 
 _WHAT = "select events and columns"
@@ -79,7 +79,6 @@ def forecast_skims(
         return _unknown(config, spec, files, folders)
     policy, known = config.execution.on_missing, files_of(files.fileset, files.summary)
     try:
-        check_id_branches(spec)
         lost = lost_before(spec.datasets, files.fileset, policy)
         admit(lost, known, config.execution)
         items = _items_of(spec, files.items, lost)
@@ -336,13 +335,12 @@ def _without_repeated(
 ) -> tuple[dict[str, Skim], tuple[str, ...]]:
     """Skims without repeated events of data, where an earlier run looked for them."""
     cache = folders.get_cache_dir()
-    looked_at = [one for one in spec.datasets.values() if one.is_data and one.duplicates != "keep"]
-    if not looked_at:
+    if not any(map(is_compared, spec.datasets.values())):
         return skims, ()
     try:
         if (cache / "duplicates").is_dir():
             reuse = config.general.read_from_cache
             return drop_duplicates(skims, spec, NothingRuns(), cache, reuse=reuse), ()
-    except WouldRun:
+    except (WouldRun, CorrectionError):  # the run makes the list of certified runs, or says so
         pass
     return skims, ("no event of data is repeated",)

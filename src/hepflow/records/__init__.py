@@ -3,7 +3,7 @@
 from hepflow.records.accounts import Account, Reason, percent
 from hepflow.records.blinded import Blinded, blind_bins, blind_ranges, is_blind, unseen
 from hepflow.records.cutflow import Cutflow
-from hepflow.records.dataset import Dataset, FileInfo, WorkItem
+from hepflow.records.dataset import WHERE_KNOWN, Dataset, FileInfo, WorkItem
 from hepflow.records.histograms import (
     Axis,
     Block,
@@ -36,6 +36,7 @@ from hepflow.records.variation import NOMINAL, Source, Variation
 
 __all__ = [
     "NOMINAL",
+    "WHERE_KNOWN",
     "Account",
     "Axis",
     "Blinded",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+WHERE_KNOWN: Final = "where known"  # repeated events count once where files number their events
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Dataset:
     slice: str = ""  # name of its slice; "" where its dataset has none
     branch_map: Mapping[str, str] = field(default_factory=dict, hash=False)  # wanted -> in the file
     replaces: tuple[str, ...] = ()  # keys of nominal datasets; of an alternative sample only
-    duplicates: str = "keep"  # "once", "refuse" or "keep"; data only
+    duplicates: str = "keep"  # "once", "refuse", WHERE_KNOWN or "keep"; data only
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,8 @@ class DatasetEntry(Section):
     duplicates: Literal["once", "refuse", "keep"] | None = Field(
         None,
         description="The same (run, block, event) again in the data: counted once, refused, or "
-        "not looked for; default once where those branches are read",
+        "not looked for; default once. Those branches are kept then, whatever preprocess.branches "
+        "has; the files of a single dataset need not have them",
     )
     keep: Functor | None = Field(
         None,

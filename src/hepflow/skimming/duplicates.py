@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +19,44 @@ from hepflow.execution.isolation import Memory, Range, effort, isolate
 from hepflow.keys import stable_hash
 from hepflow.records import Dataset, Loss
 from hepflow.schema.execution import OnMissing
+from hepflow.skimming.counting import CountedIds, Counting, Ids, Integers, counted_ids
 from hepflow.skimming.losses import ItemKey, divided, without_failed
-from hepflow.skimming.parts import AnyPart, Ids, LivePart, PartTask
+from hepflow.skimming.parts import AnyPart, LivePart, PartTask
 from hepflow.skimming.skim import Skim
-from hepflow.skimming.spec import SkimSpec
+from hepflow.skimming.spec import SkimSpec, is_compared
 from hepflow.storage import forget_oldest, private_folder, read_part, write_part
 
 _log = logging.getLogger(__name__)
 _SHOWN = 3  # examples in a message
 _KEPT = 100_000_000  # [byte] what results may take in the cache
-Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 
-def read_ids(task: PartTask) -> Ids:
-    """Run, luminosity block and event number of a part's events. Runs on workers."""
-    return task.part.event_ids()
+@dataclass(frozen=True)
+class _Found:
+    """What was found, and is kept for the next run."""
+
+    drops: Sequence[Integers]  # rows of each part that are left out
+    unknown: Sequence[int] = ()  # positions of the parts whose events have no numbers
 
 
-def probe_ids(task: PartTask) -> None:
+@dataclass(frozen=True)
+class IdsTask(PartTask):
+    """Reading the numbers of the events of a part that count."""
+
+    counting: Counting
+
+    @property
+    def identity(self) -> str:
+        """Digest of the part and of what is done with it."""
+        return f"{super().identity} {self.counting.digest}"
+
+
+def read_ids(task: IdsTask) -> CountedIds:
+    """Run, luminosity block and event number of a part's events that count. Runs on workers."""
+    return counted_ids(task.part, task.counting)
+
+
+def probe_ids(task: IdsTask) -> None:
     """Read what `read_ids` does, and all else of the entry range. Runs on workers."""
     if isinstance(task.part, LivePart):
         task.part.check()
@@ -102,31 +122,6 @@ def by_part(positions: Integers, lengths: Sequence[int]) -> list[Integers]:
     ]
 
 
-def check_id_branches(spec: SkimSpec) -> None:
-    """Make sure that the events of data can be told apart where that is asked for.
-
-    Raises
-    ------
-    InputError
-        If the branches that name an event are not kept.
-    """
-    for dataset in spec.datasets.values():
-        if not _is_looked_at(dataset):
-            continue
-        kept = spec.kept_branches(dataset).get("event", ())
-        missing = [name for name in EVENT_ID if name not in kept]
-        if missing:
-            raise InputError(
-                f"{dataset.key}: duplicates is {dataset.duplicates!r}, but {', '.join(missing)}, "
-                "by which events are told apart, is not kept. Add it to preprocess.branches "
-                "(event), or set duplicates to keep."
-            )
-
-
-def _is_looked_at(dataset: Dataset) -> bool:
-    return dataset.is_data and dataset.duplicates != "keep"
-
-
 def drop_duplicates(
     skims: Mapping[str, Skim],
     spec: SkimSpec,
@@ -137,6 +132,8 @@ def drop_duplicates(
     policy: OnMissing = "fail",
 ) -> dict[str, Skim]:
     """Leave out events of data that an earlier dataset, file or entry range has.
+
+    An event that does not count where it stands (``keep``, certified runs) takes no other's place.
 
     Parameters
     ----------
@@ -164,25 +161,27 @@ def drop_duplicates(
         If an event is repeated and a dataset that has it is set to ``refuse``.
     """
     datasets = spec.datasets
-    wanted = [name for name in skims if _is_looked_at(datasets[name])]
+    wanted = [name for name in skims if is_compared(datasets[name])]
     parts = [part for name in wanted for part in skims[name].parts]
     if not parts:
         return dict(skims)
-    settings = [(part.identity, datasets[part.metadata["dataset"]].duplicates) for part in parts]
+    counting = {name: Counting.of(spec, datasets[name]) for name in wanted}
+    tasks = [IdsTask(part, counting[part.item.dataset]) for part in parts]
+    settings = [(task.part.identity, task.counting.digest) for task in tasks]
     path = private_folder(cache / "duplicates") / f"{stable_hash(settings)}.pkl"
-    drops = _stored(path, len(parts)) if reuse else None
-    if drops is None:
-        found, failed, pieces = _read(parts, spec, executor, cache, policy)
+    found = _stored(path, len(parts)) if reuse else None
+    if found is None:
+        ids, failed, pieces = _read(tasks, spec, executor, cache, policy)
         if pieces:  # an event of what is left out must not take another's place
             left = without_failed(skims, failed, pieces, spec, policy)
             return drop_duplicates(left, spec, executor, cache, reuse=reuse, policy=policy)
-        drops = _find(parts, found, datasets)
-        write_part(path, {"drops": drops})
+        found = _find(parts, ids, datasets)
+        write_part(path, {"drops": list(found.drops), "unknown": list(found.unknown)})
         forget_oldest(path.parent, _KEPT, keep=[path])
-    _report(parts, drops)
+    _report(parts, found)
     cleaned = {
         part.identity: part.without(drop) if len(drop) else part
-        for part, drop in zip(parts, drops, strict=True)
+        for part, drop in zip(parts, found.drops, strict=True)
     }
     return {
         name: Skim(name, [cleaned.get(part.identity, part) for part in skim.parts], skim.lost)
@@ -208,8 +207,8 @@ def repeats_again(
     tuple
         The parts in their order, and what of them could not be read.
     """
-    looked_at = [name for name, dataset in spec.datasets.items() if _is_looked_at(dataset)]
-    mine: dict[str, list[AnyPart]] = {name: [] for name in looked_at}
+    compared = [name for name, dataset in spec.datasets.items() if is_compared(dataset)]
+    mine: dict[str, list[AnyPart]] = {name: [] for name in compared}
     for part in parts:
         if part.item.dataset in mine:
             mine[part.item.dataset].append(part.whole(spec))
@@ -228,21 +227,21 @@ def _of(parts: Sequence[AnyPart], dataset: str) -> list[AnyPart]:
     return [part for part in parts if part.item.dataset == dataset]
 
 
-def _stored(path: Path, n_parts: int) -> list[Integers] | None:
+def _stored(path: Path, n_parts: int) -> _Found | None:
     if not path.exists():
         return None
     try:
-        drops: list[Integers] = read_part(path)["drops"]
+        stored = read_part(path)
+        found = _Found(stored["drops"], stored["unknown"])
     except (StorageError, KeyError):
         return None  # found again from the parts
-    return drops if len(drops) == n_parts else None
+    return found if len(found.drops) == n_parts else None
 
 
 def _read(
-    parts: Sequence[AnyPart], spec: SkimSpec, executor: Executor, cache: Path, policy: OnMissing
-) -> tuple[list[Ids], tuple[Outcome, ...], dict[ItemKey, tuple[Range, ...]]]:
+    tasks: Sequence[IdsTask], spec: SkimSpec, executor: Executor, cache: Path, policy: OnMissing
+) -> tuple[list[CountedIds], tuple[Outcome, ...], dict[ItemKey, tuple[Range, ...]]]:
     """Numbers of the events of each part; what is lost; what of the failed parts goes on."""
-    tasks = [PartTask(part) for part in parts]
     doing = "looking for repeated events"
     done, failed = separated(executor.map(read_ids, tasks, label=doing))
     failed = [replace(one, item=one.item.live(spec)) for one in failed]
@@ -255,10 +254,10 @@ def _read(
 
 
 def _find(
-    parts: Sequence[AnyPart], ids: Sequence[Ids], datasets: Mapping[str, Dataset]
-) -> list[Integers]:
-    lengths = [len(one[0]) for one in ids]
-    numbers = joined(ids)
+    parts: Sequence[AnyPart], counted: Sequence[CountedIds], datasets: Mapping[str, Dataset]
+) -> _Found:
+    lengths = [one.count for one in counted]
+    numbers = joined([one.ids for one in counted])
     again, first = repeated(numbers)
     names = np.array([str(part.metadata["dataset"]) for part in parts])
     ends = np.cumsum(lengths)
@@ -268,7 +267,9 @@ def _find(
     if bad.any():
         pairs = Counter(zip(first_in[bad].tolist(), again_in[bad].tolist(), strict=True))
         _refuse(pairs, [column[again[bad][:_SHOWN]] for column in numbers])
-    return by_part(again, lengths)
+    found = zip(counted, by_part(again, lengths), strict=True)
+    unknown = [i for i, one in enumerate(counted) if not one.known]
+    return _Found([one.in_part(positions) for one, positions in found], unknown)
 
 
 def _refuse(pairs: Mapping[tuple[str, str], int], examples: Sequence[Any]) -> None:
@@ -284,10 +285,17 @@ def _refuse(pairs: Mapping[tuple[str, str], int], examples: Sequence[Any]) -> No
     )
 
 
-def _report(parts: Sequence[AnyPart], drops: Sequence[Integers]) -> None:
+def _report(parts: Sequence[AnyPart], found: _Found) -> None:
+    for name in dict.fromkeys(parts[i].item.dataset for i in found.unknown):
+        _log.warning(
+            "skim: files of %s do not number their events (%s): whether events of data are "
+            "repeated is not known. Set duplicates of the dataset to keep if none is.",
+            name,
+            ", ".join(EVENT_ID),
+        )
     counts: Counter[str] = Counter()
-    for part, drop in zip(parts, drops, strict=True):
-        counts[part.metadata["dataset"]] += len(drop)
+    for part, drop in zip(parts, found.drops, strict=True):
+        counts[part.item.dataset] += len(drop)
     for name, count in counts.items():
         if count:
             _log.info("skim: %s: %d repeated events are left out, each counts once", name, count)

@@ -10,10 +10,11 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from hepflow.errors import ChecksumError, InputError
-from hepflow.events import EVENT, EVENT_ID, packed, with_behaviour
+from hepflow.errors import ChecksumError
+from hepflow.events import EVENT, EVENT_ID, branches_of, merge_branches, packed, with_behaviour
 from hepflow.keys import stable_hash
 from hepflow.records import PartCounts, WorkItem
+from hepflow.skimming.counting import Columns, stored_columns
 from hepflow.skimming.formats import format_of
 from hepflow.skimming.making import item_identity
 from hepflow.skimming.select import read_everything, select_events
@@ -23,7 +24,6 @@ from hepflow.skimming.totals import item_metadata
 Pair = tuple[Any, dict[str, Any]]
 # Of the metadata: known after reading.
 _COUNTED = ("part_sum_weights", "part_sum_signs", "part_theory")
-Ids = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
 class AnyPart(Protocol):
@@ -64,8 +64,8 @@ class AnyPart(Protocol):
         """Awkward form of the events."""
         ...
 
-    def event_ids(self) -> Ids:
-        """Run, luminosity block and event number of every event, those to drop included."""
+    def numbered(self, use: Columns = ()) -> Any:
+        """All events, those to drop included: what numbers them, where known, and columns."""
         ...
 
     def without(self, drop: Sequence[int] | np.ndarray[Any, Any]) -> Self:
@@ -174,9 +174,9 @@ class Part:
         """Awkward form of the events."""
         return self._stored(None).layout.form
 
-    def event_ids(self) -> Ids:
-        """Read run, luminosity block and event number. Shape of each (n_events,)."""
-        return _ids_of(self._stored(EVENT_ID), self.path)
+    def numbered(self, use: Columns = ()) -> Any:
+        """Read run, luminosity block and event number of all events, and columns."""
+        return self._stored(stored_columns(use))
 
     def without(self, drop: Sequence[int] | np.ndarray[Any, Any]) -> Self:
         """The same part without these of its events."""
@@ -194,8 +194,7 @@ class Part:
 
     def live(self, spec: SkimSpec) -> LivePart:
         """The same events, read from the input each time."""
-        name = self.item.dataset
-        own = replace(spec, datasets={name: spec.datasets[name]})
+        own = spec.only(self.item.dataset)
         return LivePart(own, self.item, self.common, self.identity, self.drop)
 
     def _stored(self, columns: Sequence[str] | None) -> Any:
@@ -263,18 +262,20 @@ class LivePart:
         empty = replace(self.item, entrystop=self.item.entrystart)
         return self._select(self.spec, empty)[0].layout.form
 
-    def event_ids(self) -> Ids:
-        """Read run, luminosity block and event number of the selected events.
+    def numbered(self, use: Columns = ()) -> Any:
+        """Read run, luminosity block and event number of the selected events, and columns.
 
         Nothing else is read than these and what the selection reads.
         """
-        return _ids_of(self._ids_only(self.item), self.item.filename)
+        return self._with_only(use, self.item)
 
-    def _ids_only(self, item: WorkItem) -> Any:
-        whole = {name for name, field in self.spec.use if field is None}
-        branches = {name: kept for name, kept in self.spec.branches.items() if name in whole}
-        branches[EVENT] = (*branches.get(EVENT, ()), *EVENT_ID)
-        reduced = replace(self.spec, branches=branches, theory={})
+    def _with_only(self, use: Columns, item: WorkItem) -> Any:
+        kept = self.spec.branches
+        if (EVENT, None) not in use:
+            whole = [(name, None) for name, field in self.spec.use if field is None]
+            numbers = {EVENT: [name for name in kept.get(EVENT, ()) if name in EVENT_ID]}
+            kept = merge_branches(branches_of([*whole, *use], kept), numbers)
+        reduced = replace(self.spec, branches=kept, theory={})
         return self._select(reduced, item)[0]
 
     def without(self, drop: Sequence[int] | np.ndarray[Any, Any]) -> Self:
@@ -323,7 +324,7 @@ class LivePart:
             return []
         first = self.item.entrystart
         earlier = replace(self.item, entrystart=first - self.before, entrystop=first)
-        offset = len(self._ids_only(earlier)) if self.before else 0
+        offset = len(self._with_only((), earlier)) if self.before else 0
         return [one - offset for one in self.drop if offset <= one < offset + count]
 
     def _select(self, spec: SkimSpec, item: WorkItem) -> tuple[Any, PartCounts]:
@@ -357,14 +358,3 @@ def _identity(item: WorkItem, spec: SkimSpec) -> str:
 def _identity_without(identity: str, drop: Sequence[int] | np.ndarray[Any, Any]) -> str:
     dropped = np.asarray(drop, dtype=np.int64)
     return stable_hash([identity, hashlib.sha256(dropped.data).hexdigest()])
-
-
-def _ids_of(events: Any, where: str) -> Ids:
-    missing = [name for name in EVENT_ID if name not in events.fields]
-    if missing:
-        raise InputError(
-            f"{where}: has no {', '.join(missing)}, by which repeated events of data are told. "
-            "Set datasets.datasets[].duplicates to keep, which does not look for them."
-        )
-    run, block, event = (np.asarray(events[name]) for name in EVENT_ID)
-    return run, block, event

@@ -15,7 +15,7 @@ from hepflow.output_manager import OutputDirectoryManager
 from hepflow.records import Loss, WorkItem
 from hepflow.records.ledger import files_of
 from hepflow.schema import Config
-from hepflow.skimming.duplicates import check_id_branches, drop_duplicates
+from hepflow.skimming.duplicates import drop_duplicates
 from hepflow.skimming.formats import FORMATS
 from hepflow.skimming.items import as_workitem, each_once
 from hepflow.skimming.losses import admit, datasets_left, lost_before, with_losses
@@ -86,7 +86,6 @@ def process_workitems_with_skimming(
     """
     valid = Config.of(config)
     spec = SkimSpec.of_valid(valid)
-    check_id_branches(spec)
     policy = valid.execution.on_missing
     lost = lost_before(spec.datasets, fileset, policy)
     files = files_of(fileset or {}, nanoaods_summary or {})
@@ -199,7 +198,7 @@ def _live_skims(
     for name, dataset in spec.datasets.items():
         mine = by_dataset[name]
         common = common_metadata(dataset, known_totals(name, mine, summary), fileset)
-        own = replace(spec, datasets={name: dataset})  # parts travel: each with what it needs
+        own = spec.only(name)  # parts travel: each with what it needs
         key = spec.key(dataset)
         parts = [LivePart(own, item, common, item_identity(item, key)) for item in mine]
         skims[name] = Skim(name, parts)

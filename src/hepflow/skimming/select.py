@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hepflow.errors import UnreadableFile
 from hepflow.events import (
     EVENT,
+    EVENT_ID,
     Branches,
     OpenFile,
     build_events,
@@ -24,11 +25,12 @@ from hepflow.events import (
 )
 from hepflow.functors import as_passed, call, naming
 from hepflow.normalisation import generator_weights
-from hepflow.records import Dataset, PartCounts, WorkItem
+from hepflow.records import WHERE_KNOWN, Dataset, PartCounts, WorkItem
 from hepflow.remote import shown
+from hepflow.skimming.counting import missing_ids
 from hepflow.skimming.late import Choose, Late, template_of
 from hepflow.skimming.opened import opened
-from hepflow.skimming.spec import SkimSpec
+from hepflow.skimming.spec import SkimSpec, is_compared
 from hepflow.skimming.theory import branches_of_theory, theory_columns
 
 _log = logging.getLogger(__name__)
@@ -150,7 +152,7 @@ def read_everything(spec: SkimSpec, dataset: Dataset, item: WorkItem) -> None:
 
 def _kept_branches(spec: SkimSpec, dataset: Dataset, file: OpenFile) -> Branches:
     """Branches that a part holds: the configured ones, or those of them that are there."""
-    kept = spec.kept_branches(dataset)
+    kept = _told_apart(spec, dataset, file)
     if dataset.weight_branch:  # never left out: without it the sample has no normalisation
         check_branches(file, {EVENT: (dataset.weight_branch,)}, "the generator weight")
     if not spec.ignore_missing:
@@ -161,6 +163,27 @@ def _kept_branches(spec: SkimSpec, dataset: Dataset, file: OpenFile) -> Branches
     if absent:
         _say_once(dataset.key, ", ".join(absent))
     return present
+
+
+def _told_apart(spec: SkimSpec, dataset: Dataset, file: OpenFile) -> Branches:
+    """Branches that are wanted of a file, among them what numbers the events of data.
+
+    Raises
+    ------
+    InputError
+        If a file does not number its events, though repeated ones must be found.
+    """
+    kept = spec.kept_branches(dataset)
+    missing = [name for name in EVENT_ID if name not in file.names]
+    if not missing or not is_compared(dataset):
+        return kept
+    asked = spec.branches.get(EVENT, ())
+    if dataset.duplicates != WHERE_KNOWN:
+        if not set(asked).issuperset(missing):  # else told as any other branch
+            raise missing_ids(file.filename, missing)
+        return kept
+    left = tuple(name for name in kept[EVENT] if name in asked or name not in missing)
+    return {group: fields for group, fields in {**kept, EVENT: left}.items() if fields}
 
 
 @functools.cache  # not once for each of a thousand work items

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hepflow.datasets import expand_datasets
-from hepflow.events import Branches, branches_of, merge_branches
+from hepflow.datasets import all_groups, expand_datasets
+from hepflow.events import EVENT, EVENT_ID, Branches, branches_of, merge_branches
 from hepflow.keys import AsRead, Key, make_key
 from hepflow.records import Dataset
-from hepflow.schema import Config, Systematic
+from hepflow.schema import Config, Functor, Systematic
 from hepflow.sources import applies, by_year, of_year
 
 STAGE = "skim"
@@ -30,6 +30,7 @@ class SkimSpec:
     ignore_missing: bool = False  # leave out branches that a file does not have
     theory: Mapping[str, tuple[Systematic, ...]] = field(default_factory=dict)
     # sources of theory weights by year; under "" one list for all
+    keeps: Mapping[str, Functor] = field(default_factory=dict)  # see `keeps_of`; no part needs them
 
     @classmethod
     def from_config(cls, config: Config | Mapping[str, Any]) -> SkimSpec:
@@ -46,8 +47,9 @@ class SkimSpec:
     def of_valid(cls, valid: Config) -> SkimSpec:
         """Take the same from a configuration that was validated just before."""
         skimming = valid.preprocess.skimming
+        datasets = {dataset.key: dataset for dataset in expand_datasets(valid)}
         return cls(
-            datasets={dataset.key: dataset for dataset in expand_datasets(valid)},
+            datasets=datasets,
             function=skimming.function,
             use=tuple(skimming.use),
             static_kwargs=dict(skimming.static_kwargs),
@@ -59,12 +61,18 @@ class SkimSpec:
                 year: tuple(one for one in entries if one.type == "theory")
                 for year, entries in by_year(valid.systematics).items()
             },
+            keeps=keeps_of(valid, [key for key, one in datasets.items() if is_compared(one)]),
         )
+
+    def only(self, dataset: str) -> SkimSpec:
+        """What parts of one dataset need."""
+        return replace(self, datasets={dataset: self.datasets[dataset]}, keeps={})
 
     def kept_branches(self, dataset: Dataset) -> dict[str, tuple[str, ...]]:
         """Branches that a part of this dataset holds."""
         if dataset.is_data:
-            return merge_branches(self.branches)
+            numbers = {EVENT: EVENT_ID} if is_compared(dataset) else {}
+            return merge_branches(self.branches, numbers)
         weight = {"event": (dataset.weight_branch,)} if dataset.weight_branch else {}
         return merge_branches(self.branches, self.mc_branches, weight)
 
@@ -93,6 +101,17 @@ class SkimSpec:
             ignore_missing=self.ignore_missing,
             **_theory_parts(self.theory_of(dataset)),
         )
+
+
+def is_compared(dataset: Dataset) -> bool:
+    """Whether events of a dataset are looked for in the data of all such datasets."""
+    return dataset.is_data and dataset.duplicates != "keep"
+
+
+def keeps_of(config: Config, keys: Collection[str]) -> dict[str, Functor]:
+    """Which events count, of each of the datasets that says so (``keep``)."""
+    groups = all_groups(config.datasets.datasets)
+    return {one.key: one.keep for one in groups if one.keep is not None and one.key in keys}
 
 
 def _theory_parts(sources: tuple[Systematic, ...]) -> dict[str, Any]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
+
 import awkward as ak
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hepflow.errors import InputError
+from hepflow.errors import CorrectionError, InputError, MaskError
+from hepflow.schema import Functor
+from hepflow.skimming.counting import Counting, counted_ids
 from hepflow.skimming.duplicates import by_part, joined, repeated
 from tests.builders import (
     cut_columns,
@@ -107,7 +112,11 @@ def numbers(skims, *names):
 WAYS = [{"form": "pickle"}, {"form": "root"}, {"form": "parquet"}, {"one_pass": True}]
 
 
-@pytest.mark.parametrize("way", WAYS, ids=["pickle", "root", "parquet", "one_pass"])
+NAMES = ["pickle", "root", "parquet", "one_pass"]
+BOTH = pytest.mark.parametrize("way", [WAYS[2], WAYS[3]], ids=NAMES[2:])
+
+
+@pytest.mark.parametrize("way", WAYS, ids=NAMES)
 def test_each_event_of_data_counts_once_and_the_first_dataset_keeps_it(config, way):
     skims = make_skims(with_mode(config, **way))
     assert numbers(skims, "data") == np.flatnonzero(PASSES).tolist()
@@ -119,6 +128,118 @@ def test_each_event_of_data_counts_once_and_the_first_dataset_keeps_it(config, w
     assert sorted(found) == np.flatnonzero(PASSES).tolist()
     assert sorted(numbers(skims, "more")) == (80 + np.flatnonzero(PASSES[80:])).tolist()
     assert len(numbers(skims, "mc__nominal")) > 0
+
+
+# -- events that do not count ------------------------------------------------------------
+
+BLOCKS = COLUMNS["luminosityBlock"]
+CERTIFIED = {"late": (BLOCKS >= 20), "early": (BLOCKS <= 40)}
+
+
+def even_by_muons(muons, events):
+    return (events % 2 == 0) & (ak.num(muons.px, axis=1) >= 0)
+
+
+def by_everything(events):
+    return (events.event % 2 == 0) & (events.MET.pt > 0)
+
+
+def even(events):
+    return events % 2 == 0
+
+
+KEEPS = {
+    "column": {"function": even, "use": [("event", "event")]},
+    "object": {"function": even_by_muons, "use": ["Muon", ("event", "event")]},
+    "everything": {"function": by_everything, "use": [("event", None)]},
+}
+
+
+def once_each(*counts):
+    """Numbers of the events that are left of `data` and `more`, given those that count there."""
+    first = np.flatnonzero(PASSES).tolist()
+    second = [*range(100, 120), *range(80, 110)]
+    seen, left = set(), []
+    for events, counting in zip((first, second), counts, strict=True):
+        for one in events:
+            if PASSES[one] and not (counting[one] and one in seen):
+                left.append(one)
+            seen |= {one} if PASSES[one] and counting[one] else set()
+    return left
+
+
+EVERY, EVEN = np.ones(120, np.bool_), np.arange(120) % 2 == 0
+
+
+@pytest.mark.parametrize("keep", KEEPS)
+@BOTH
+def test_only_an_event_that_is_kept_takes_the_place_of_others(config, way, keep):
+    data, more = (one for one in config["datasets"]["datasets"] if one["name"] != "mc")
+    data["keep"] = KEEPS[keep]
+    found = numbers(make_skims(with_mode(config, **way)), "data", "more")
+    assert found == once_each(EVEN, EVERY)
+    assert len(found) > PASSES.sum()  # odd ones, which do not count in data
+    more["keep"] = data.pop("keep")
+    assert numbers(make_skims(config), "data", "more") == once_each(EVERY, EVEN)
+
+
+@BOTH
+def test_only_certified_events_take_the_place_of_others(config, way, tmp_path):
+    for name, blocks in (("late", [[20, 99]]), ("early", [[0, 40]])):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"273158": blocks}))
+    data, more = (one for one in config["datasets"]["datasets"] if one["name"] != "mc")
+    data["lumi_mask"] = str(tmp_path / "late.json")
+    found = numbers(make_skims(with_mode(config, **way)), "data", "more")
+    assert found == once_each(CERTIFIED["late"], EVERY)
+    more["lumi_mask"] = str(tmp_path / "early.json")
+    found = numbers(make_skims(config), "data", "more")
+    assert found == once_each(CERTIFIED["late"], CERTIFIED["early"])
+    (tmp_path / "late.json").write_text(json.dumps({"273158": [[0, 99]]}))  # another content
+    assert numbers(make_skims(config), "data", "more") == once_each(EVERY, CERTIFIED["early"])
+    (tmp_path / "late.json").unlink()
+    with pytest.raises(CorrectionError, match=r"certified runs .*there is no file .*late\.json"):
+        make_skims(config)
+
+
+FLAGGED = st.tuples(TRIPLES, st.booleans())
+
+
+@given(st.lists(st.lists(FLAGGED, max_size=8), min_size=1, max_size=5))
+def test_with_events_that_do_not_count_it_is_what_a_loop_with_a_set_finds(parts):
+    wanted = Functor(function=lambda good: good, use=[("event", "good")])
+    seen, expected, counted = set(), [], []
+    for part in parts:
+        expected.append([])
+        for i, (one, good) in enumerate(part):
+            if good and one in seen:
+                expected[-1].append(i)
+            seen |= {one} if good else set()
+        run, block, event = ids(*(one for one, _ in part))
+        good = np.array([good for _, good in part], np.bool_)
+        events = ak.Array({"run": run, "luminosityBlock": block, "event": event, "good": good})
+        stored = SimpleNamespace(numbered=lambda _, events=events: events)
+        counted.append(counted_ids(stored, Counting(wanted)))
+    again, _ = repeated(joined([one.ids for one in counted]))
+    found = by_part(again, [one.count for one in counted])
+    rows = [one.in_part(there).tolist() for one, there in zip(counted, found, strict=True)]
+    assert rows == expected
+
+
+def test_what_a_dataset_keeps_is_told_where_it_is_wrong(config):
+    config["datasets"]["datasets"][1]["keep"] = {
+        "function": lambda muons: muons.pt > 0,
+        "use": ["Muon"],
+    }
+    with pytest.raises(MaskError, match=r"datasets\.datasets\[1\]\.keep: returned a nested mask"):
+        make_skims(config)
+
+
+def test_events_that_do_not_count_are_not_refused(config):
+    data = config["datasets"]["datasets"][1]
+    data["keep"] = {"function": lambda events: events < 80, "use": [("event", "event")]}
+    skims = make_skims(with_mode(config, data="refuse", more="once"))
+    assert len(numbers(skims, "data")) == PASSES.sum()
+    assert sorted(numbers(skims, "more")) == (80 + np.flatnonzero(PASSES[80:])).tolist()
 
 
 def test_the_identities_say_what_is_left_out(config):
@@ -186,11 +307,43 @@ def test_a_damaged_memory_is_made_anew(config):
     assert numbers(make_skims(config), "data", "more") == first
 
 
-def test_without_the_numbers_of_events_asking_is_an_error(config):
+@BOTH
+def test_numbers_of_events_are_kept_of_data_that_is_looked_at(config, way):
+    """Where the list of branches does not have them, too."""
+    expected = numbers(make_skims(with_mode(config, **way)), "data", "more")
     config["preprocess"]["branches"]["event"] = ["HLT_Mu50", "run"]
-    assert len(make_skims(config)["more"]) == 2  # by default not looked at
-    with pytest.raises(InputError, match=r"luminosityBlock, event, .*preprocess\.branches"):
+    skims = make_skims(config)
+    assert numbers(skims, "data", "more") == expected
+    assert {"luminosityBlock", "event"}.isdisjoint(skims["mc__nominal"][0][0].fields)
+    skims = make_skims(with_mode(config, data="keep", more="keep"))
+    assert {"luminosityBlock", "event"}.isdisjoint(skims["data"][0][0].fields)
+    assert skims["more"].parts[0].metadata.get("part_repeated") is None
+
+
+@pytest.mark.parametrize("ignore", [False, True])
+@BOTH
+def test_files_without_numbers_of_events(config, way, ignore, tmp_path, caplog):
+    """A single dataset need not have them: a first analysis of flat trees goes on."""
+    nameless = {name: one for name, one in COLUMNS.items() if name != "event"}
+    for i in range(2):
+        write_nano(tmp_path / "in" / f"more_{i}.root", nameless)
+    config["preprocess"]["branches"]["event"] = ["HLT_Mu50", "run"]
+    config["preprocess"]["ignore_missing"] = ignore
+    config["general"]["processes"] = ["more", "mc"]
+    skims = make_skims(with_mode(config, **way))
+    assert sum(len(events) for events, _ in skims["more"]) == 2 * PASSES.sum()
+    assert skims["more"][0][0].fields.count("run") == 1
+    assert "files of more do not number their events (run, luminosityBlock, event)" in caplog.text
+    with pytest.raises(InputError, match=r"more_0\.root: has no event, by which repeated events"):
         make_skims(with_mode(config, more="once"))
+    config["datasets"]["datasets"][-1]["duplicates"] = None
+    config["general"]["processes"] = None
+    with pytest.raises(InputError, match=r"Set datasets\.datasets\[\]\.duplicates to keep"):
+        make_skims(config)
+    config["preprocess"]["branches"]["event"] += ["luminosityBlock", "event"]
+    wrong = "has no event, by which" if ignore else "branch 'event', wanted by preprocess.branches"
+    with pytest.raises(InputError, match=wrong):  # asked for: as any other branch
+        make_skims(config)
 
 
 def test_a_selection_that_reads_whole_objects_finds_the_same_in_one_pass(config):

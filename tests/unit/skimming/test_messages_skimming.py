@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from types import SimpleNamespace
 
 import awkward as ak
 import pytest
 
 from hepflow.errors import ChecksumError, InputError, StorageError
-from hepflow.skimming import parts
+from hepflow.skimming.counting import Counting, counted_ids
 from hepflow.skimming.formats import header
 from hepflow.skimming.formats.pickled import read_pickle, write_pickle
 from hepflow.skimming.parts import Part
@@ -52,5 +53,7 @@ def test_a_part_with_other_events_than_the_manifest_says(tmp_path):
 
 
 def test_repeated_events_are_told_by_their_identity():
-    with pytest.raises(InputError, match="has no luminosityBlock, event, by which repeated"):
-        parts._ids_of(ak.Array({"run": [1]}), "data.root")
+    events, item = ak.Array({"run": [1]}), SimpleNamespace(filename="data.root")
+    part = SimpleNamespace(numbered=lambda _: events, item=item)
+    with pytest.raises(InputError, match=r"data\.root: has no luminosityBlock, event, by which"):
+        counted_ids(part, Counting())
