@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hepflow.errors import ConfigurationError, MissingBranch
+from hepflow.events import EVENT_ID
 from hepflow.pipeline import run
 from tests.builders import make_skims, observable, write_nano
 from tests.fields.project import (
@@ -93,9 +94,11 @@ def test_the_branches_that_are_kept(tmp_path):
     )
     skims = make_skims(config)
     simulated, data = (next(iter(skims[key]))[0] for key in ("mc__nominal", "data"))
-    assert set(data.fields) == {"x", "Jet"}
+    assert set(data.fields) == {"x", "Jet", *EVENT_ID}  # the last to find repeated events by
     assert data.Jet.fields == simulated.Jet.fields == ["pt"]
     assert set(simulated.fields) == {"x", "Jet", "MET", "genWeight", "run"}
+    config["datasets"]["datasets"][1]["duplicates"] = "keep"
+    assert set(next(iter(make_skims(config)["data"]))[0].fields) == {"x", "Jet"}
     config["preprocess"] = {"branches": {**branches, "event": ["x", "nothing"]}}
     with pytest.raises(MissingBranch, match="'nothing'"):
         make_skims(config)

@@ -56,7 +56,8 @@ class Preprocess(Section):
     where = "preprocess"
     branches: dict[Text, Branches] = Field(
         min_length=1,
-        description="Object -> branches to keep; `event` holds those without an object",
+        description="Object -> branches to keep; `event` holds those without an object. Of data "
+        "run, luminosityBlock and event are kept, too, unless its `duplicates` is keep",
     )
     mc_branches: dict[Text, Branches] = Field(
         default_factory=dict, description="Further branches that only simulation has"

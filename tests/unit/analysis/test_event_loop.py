@@ -260,6 +260,8 @@ def test_certification_needs_run_and_block(tmp_path):
         tmp_path, toy_inputs(tmp_path / "in"), general={"lumifile": str(tmp_path / "golden.json")}
     )
     config["preprocess"]["branches"]["event"] = ["run", "HLT_Mu50"]
+    Analysis(config, make_skims(config), manager_of(config)).fill_histograms()  # data has both
+    config["datasets"]["datasets"][1]["duplicates"] = "keep"
     analysis = Analysis(config, make_skims(config), manager_of(config))
     with pytest.raises(InputError, match="needs the branch 'luminosityBlock'"):
         analysis.fill_histograms()
