@@ -42,7 +42,7 @@ def without_unread(analysis: Analysis, parts: Sequence[AnyPart]) -> list[AnyPart
 
 
 def _reading(spec: SkimSpec, dataset: Dataset, analysis: Analysis) -> SkimSpec:
-    kept = spec.kept_branches(dataset)
+    kept = spec.asked_branches(dataset)  # what else data keeps is added anew
     read = read_columns(analysis.spec, dataset, kept, (*spec.use,))
     return replace(spec, branches=read, mc_branches={})
 

@@ -70,9 +70,13 @@ class SkimSpec:
 
     def kept_branches(self, dataset: Dataset) -> dict[str, tuple[str, ...]]:
         """Branches that a part of this dataset holds."""
+        numbers = {EVENT: EVENT_ID} if is_compared(dataset) else {}
+        return merge_branches(self.asked_branches(dataset), numbers)
+
+    def asked_branches(self, dataset: Dataset) -> dict[str, tuple[str, ...]]:
+        """Those without the numbers of its events that only a search for repeated ones needs."""
         if dataset.is_data:
-            numbers = {EVENT: EVENT_ID} if is_compared(dataset) else {}
-            return merge_branches(self.branches, numbers)
+            return merge_branches(self.branches)
         weight = {"event": (dataset.weight_branch,)} if dataset.weight_branch else {}
         return merge_branches(self.branches, self.mc_branches, weight)
 
