@@ -25,11 +25,14 @@ class PlannedPart:
     identity: str
     common: Mapping[str, Any]  # shared by the parts of a dataset
     record: PartRecord | None = None  # where it is there
+    repeated: int = 0  # events that are left out
 
     @property
     def metadata(self) -> dict[str, Any]:
         """What is known before events are read."""
         known = {**self.common, **item_metadata(self.item)}
+        if self.repeated:
+            known["part_repeated"] = self.repeated
         if self.record is None:
             return known
         counts = self.record.counts
@@ -43,12 +46,13 @@ class PlannedPart:
 
     def without(self, drop: Any) -> Self:
         """The same part without some of its events."""
-        return replace(self, identity=_identity_without(self.identity, drop))
+        identity = _identity_without(self.identity, drop)
+        return replace(self, identity=identity, repeated=len(drop))
 
     def whole(self, spec: SkimSpec) -> Self:
         """The same part with all of its events."""
         key = spec.key(spec.datasets[self.item.dataset])
-        return replace(self, identity=item_identity(self.item, key))
+        return replace(self, identity=item_identity(self.item, key), repeated=0)
 
     def live(self, spec: SkimSpec) -> LivePart:
         """The same events, read from the input each time."""

@@ -30,12 +30,17 @@ def identities(skims):
     return {name: [part.identity for part in skim.parts] for name, skim in skims.items()}
 
 
+def repeated(skims):
+    return {name: skim.parts[0].metadata.get("part_repeated", 0) for name, skim in skims.items()}
+
+
 def test_what_an_earlier_run_found_is_known_until_other_events_count(config, tmp_path):
     made = make_skims(config)
     assert made["b"].parts[0].n_selected == 1  # of block 2; the one of block 1 counts here
     found = forecast(config)
     assert found.skims.notes == ()
     assert identities(found.skims.skims) == identities(made)
+    assert repeated(found.skims.skims) == repeated(made) == {"mc__nominal": 0, "a": 0, "b": 1}
     config["datasets"]["datasets"][1]["keep"]["function"] = lambda x: x < 3
     assert forecast(config).skims.notes == UNKNOWN
     make_skims(config)
