@@ -6,7 +6,7 @@ import contextlib
 import functools
 import inspect
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,16 +19,19 @@ from hepflow.schema import Functor
 
 Mask = NDArray[np.bool_]
 Use = Iterable[tuple[str, str | None]]
+_REFUSALS = ("readonly array", "buffer source array is read-only")  # of numba and Cython
+_MODIFIED = "Cannot modify readonly array"  # numba has seen that a function writes to it
 
 
 def column(events: Any, collection: str, field: str | None, where: str) -> Any:
-    """One column, or a whole object, of the events.
+    """One column, or a whole object, of the events; its numbers can be read only.
 
     Raises
     ------
     MissingBranch
         If the events do not carry it.
     """
+    from hepflow.events.protection import protected
     from hepflow.events.quick import quick, quick_field
 
     names = (
@@ -37,11 +40,11 @@ def column(events: Any, collection: str, field: str | None, where: str) -> Any:
     )
     found = quick_field(events, names)
     if found is not None:
-        return found
+        return protected(found)
     record = events if collection == "event" else _field(events, collection, where, "object")
     if field is None:
-        return quick(record)
-    return quick(_field(record, field, where, f"column of {collection!r}"))
+        return protected(quick(record))
+    return protected(quick(_field(record, field, where, f"column of {collection!r}")))
 
 
 def _field(record: Any, name: str, where: str, kind: str) -> Any:
@@ -81,8 +84,43 @@ def call(
     UserFunctionError
         If the function raises; its own error is the cause.
     """
-    arguments = columns(events, use, where)
-    return run_user_code(lambda: function(*arguments, **(kwargs or {})), function, where)
+    return call_on(function, columns(events, use, where), where, kwargs)
+
+
+def call_on(
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    where: str,
+    kwargs: Mapping[str, Any] | None = None,
+) -> Any:
+    """Call a user's function on columns that it cannot change.
+
+    Compiled code may take only what can be written to (as numba's does where types are declared):
+    then it is given a copy.
+
+    Raises
+    ------
+    UserFunctionError
+        If the function raises; its own error is the cause.
+    """
+
+    def called() -> Any:
+        try:
+            return function(*arguments, **(kwargs or {}))
+        except Exception as error:
+            if not _wants_to_write(error):
+                raise
+        from hepflow.events.protection import own_copy
+
+        return function(*map(own_copy, arguments), **(kwargs or {}))
+
+    return run_user_code(called, function, where)
+
+
+def _wants_to_write(error: Exception) -> bool:
+    """Whether compiled code refuses what is read only, though it may not write to it."""
+    text = str(error)
+    return any(one in text for one in _REFUSALS) and _MODIFIED not in text
 
 
 def run_user_code(thunk: Callable[[], Any], function: Callable[..., Any] | None, where: str) -> Any:
@@ -93,8 +131,19 @@ def run_user_code(thunk: Callable[[], Any], function: Callable[..., Any] | None,
         first = (str(error).strip() or "no message").splitlines()[0]
         raise UserFunctionError(
             f"{where}: {describe(function)} raised {type(error).__name__}: {first}"
-            f"{_line_of(function, error)}"
+            f"{_line_of(function, error)}{_hint_for(error)}"
         ) from error
+
+
+def _hint_for(error: Exception) -> str:
+    """What to do where a function writes to what it was given."""
+    text = str(error)
+    if "read-only" not in text and _MODIFIED not in text:
+        return ""
+    return (
+        ". What a function is given is read by others, too, so that it cannot be changed in place. "
+        "Work on a copy: np.array(x)."
+    )
 
 
 def _line_of(function: Any, error: Exception) -> str:

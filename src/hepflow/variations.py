@@ -23,7 +23,7 @@ from hepflow.events import (
     columns_of,
     replace_object,
 )
-from hepflow.functors import run_user_code
+from hepflow.functors import call_on
 from hepflow.object_changes import change_target
 from hepflow.records import Dataset, Variation
 from hepflow.schema import Correction, Systematic
@@ -233,9 +233,9 @@ def systematic_value(source: Systematic, variation: Variation, events: Any, wher
     arguments = inputs_of(events, source.use, source.name, where)
     transform = source.transform
     if transform is not None:
-        result = run_user_code(lambda: transform(*arguments), transform, where)
+        result = call_on(transform, arguments, where)
         arguments = list(result) if isinstance(result, (tuple, list)) else [result]
-    return run_user_code(lambda: function(*arguments), function, where)
+    return call_on(function, arguments, where)
 
 
 def varied_function(source: Systematic, variation: Variation) -> Function:

@@ -6,6 +6,7 @@ import functools
 from types import SimpleNamespace
 
 import awkward as ak
+import numba
 import numpy as np
 import pytest
 from coffea.analysis_tools import PackedSelection
@@ -64,6 +65,76 @@ def test_an_error_of_the_function_keeps_its_cause_and_says_where():
     ) as caught:
         call(broken, [("Jet", "pt")], EVENTS, "channels[1].selection")
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_function_that_works_in_place_is_told_to_take_a_copy():
+    def doubled(pt):
+        x = np.asarray(pt)
+        x *= 2
+        return x
+
+    given = ak.zip({"MET": ak.zip({"pt": [10.0, 20.0]})}, depth_limit=1)
+    with pytest.raises(
+        UserFunctionError,
+        match=r"^here: .*doubled raised ValueError: output array is read-only \(line .*\)\. What a "
+        r".* Work on a copy: np\.array\(x\)\.$",
+    ):
+        call(doubled, [("MET", "pt")], given, "here")
+    assert given.MET.pt.tolist() == [10.0, 20.0]
+
+
+def compiled():
+    @numba.njit("float64[:](float64[:])")
+    def declared(pt):
+        return pt * 1.5
+
+    @numba.njit
+    def inside(pt):
+        return declared(pt)
+
+    @numba.njit
+    def inferred(pt):
+        return pt * 1.5
+
+    @numba.vectorize(["float64(float64)"])
+    def element_wise(pt):
+        return pt * 1.5
+
+    return {
+        "declared": declared,
+        "inside": inside,
+        "inferred": inferred,
+        "element_wise": element_wise,
+    }
+
+
+@pytest.mark.parametrize("kind", ["declared", "inside", "inferred", "element_wise"])
+def test_compiled_functions_take_columns_whatever_types_they_declare(kind):
+    function = compiled()[kind]
+    found = call(lambda pt: function(np.asarray(pt)), [("MET", "pt")], EVENTS, "here")
+    assert found.tolist() == [15.0, 30.0, 45.0]
+
+
+def test_a_compiled_function_that_works_in_place_is_told_to_take_a_copy():
+    @numba.njit
+    def emptied(pt):
+        for i in range(len(pt)):
+            pt[i] = 0.0
+        return pt
+
+    with pytest.raises(UserFunctionError, match=r"raised TypingError: .* Work on a copy"):
+        call(lambda pt: emptied(np.asarray(pt)), [("MET", "pt")], EVENTS, "here")
+    assert EVENTS.MET.pt.tolist() == [10.0, 20.0, 30.0]
+
+
+def test_a_buffer_that_must_be_writable_is_a_copy():
+    def by_cython(pt, factor):
+        if not np.asarray(pt).flags.writeable:
+            raise ValueError("buffer source array is read-only")
+        return np.asarray(pt) * factor
+
+    found = call(by_cython, [("MET", "pt")], EVENTS, "here", {"factor": 2.0})
+    assert found.tolist() == [20.0, 40.0, 60.0]
 
 
 def test_functions_are_described_by_module_and_name():

@@ -171,6 +171,8 @@ def _put(events: Any, collection: str, name: str, value: Any, where: str) -> Any
         raise UserFunctionError(
             f"{where}: {name!r} has {len(value)} entries for {len(events)} events."
         )
+    if isinstance(value, np.ndarray):
+        value = value.view()  # the events' numbers can be read only, the function's need not
     if collection == "event":
         return ak.with_field(events, value, name)
     if collection in events.fields:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hepflow.errors import ConfigurationError, Problem, UserFunctionError
-from hepflow.functors import Passed, as_mask, describe, run_user_code
+from hepflow.functors import Passed, as_mask, call_on, describe
 from hepflow.inference.expression_values import Flags
 from hepflow.inference.expressions import Want, parse
 from hepflow.inference.physics.particles import Particles
@@ -158,8 +158,7 @@ def _values(particles: Particles, one: Quantity, where: str) -> Floats:
 def _called(particles: Particles, function: Callable[..., Any], where: str) -> Floats:
     import awkward as ak
 
-    record = particles.record()
-    result = run_user_code(lambda: function(record), function, where)
+    result = call_on(function, [_record(particles)], where)
     if isinstance(result, ak.Array) and result.ndim == 1:
         result = ak.to_numpy(ak.fill_none(result, np.nan))
     try:
@@ -177,10 +176,15 @@ def _called(particles: Particles, function: Callable[..., Any], where: str) -> F
     return values
 
 
+def _record(particles: Particles) -> Any:
+    from hepflow.events.protection import protected
+
+    return protected(particles.record())
+
+
 def _passes(particles: Particles, cut: Quantity, where: str) -> Flags:
     if cut.function is not None:
-        record = particles.record()
-        result = run_user_code(lambda: cut.function(record), cut.function, where)  # type: ignore[misc]  # it is there
+        result = call_on(cut.function, [_record(particles)], where)
         return as_mask(result, len(particles), f"{where}.function")
     expression = parse(cut.expression, f"{where}.expression", "condition")
     if cut.default is None:

@@ -87,6 +87,19 @@ def test_a_function_that_fails_is_named(function, words):
         observe(EVENTS, [Quantity("odd", function=function)])
 
 
+def test_functions_cannot_change_the_particles():
+    def doubled(events):
+        pt = np.asarray(events.met.pt)
+        pt *= 2
+        return pt > 0
+
+    one = Quantity("odd", function=doubled)
+    for arguments in ([[one]], [[], [one]]):
+        with pytest.raises(UserFunctionError, match=r"\[0\].*: .* Work on a copy"):
+            observe(EVENTS, *arguments)
+    assert EVENTS.met.pt.tolist() == [5.0, 2.0, 0.0]
+
+
 def test_a_cut_must_return_booleans():
     with pytest.raises(MaskError, match=r"cuts\[0\].function"):
         observe(EVENTS, [], [Quantity("odd", function=lambda events: events.met.pt)])
