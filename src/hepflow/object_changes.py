@@ -16,6 +16,7 @@ from hepflow.object_order import plain_layout, reorder
 from hepflow.schema import Correction, Systematic
 
 Floats = NDArray[Any]
+Vector = tuple[Floats, Floats]
 _PARTS = 2  # of a vector: x and y
 
 
@@ -50,7 +51,7 @@ def change_target(
     if raw is not None and raw is not events:
         start = column_of(raw[name], objects and Lists.of(raw[name]), field, where)
     after = _combine(start, value, change.op, objects, len(events), where)
-    after = after.astype(before.dtype, copy=False)  # all variations have one type
+    after = _typed_as(before, after)
     _check(after, before, name if field == "pt" else "", where)
     columns = {field: after}
     if field == "pt" and change.scale_mass and "mass" in target.fields:
@@ -76,14 +77,16 @@ def change_target(
     return reorder(events, name, changed)
 
 
-def column_of(target: Any, objects: Lists | None, field: str, where: str) -> Floats:
-    """Flat numbers of a column of an object."""
+def column_of(
+    target: Any, objects: Lists | None, field: str, where: str, name: str = "the target"
+) -> Floats:
+    """Flat numbers of a column of an object, which messages call by its name."""
     import awkward as ak
 
     try:
         return numbers(ak.to_layout(target[field])) if objects is None else objects.column(field)
     except UserFunctionError as error:
-        raise UserFunctionError(f"{where}: {field!r} of the target: {error}") from error
+        raise UserFunctionError(f"{where}: {field!r} of {name}: {error}") from error
 
 
 def _moved_in_met(
@@ -109,7 +112,7 @@ def _combine(
     Raises
     ------
     UserFunctionError
-        If the value has another structure.
+        If the value has another structure, or misses some.
     """
     try:
         flat = flat_like(value, None if objects is None else objects.offsets, n_events)
@@ -117,9 +120,23 @@ def _combine(
         raise UserFunctionError(
             f"{where}: the value does not have the structure of its target."
         ) from error
+    except UserFunctionError as error:
+        raise UserFunctionError(f"{where}: the value for its target: {error}") from error
     if operation == "mult":
         return start * flat
     return start + flat if operation == "add" else start - flat
+
+
+def _typed_as(before: Floats, after: Floats) -> Floats:
+    """The new numbers in the type of the old ones, which all variations have.
+
+    Whole numbers stay whole only where that changes none of them.
+    """
+    if before.dtype.kind == "f" or after.dtype == before.dtype:
+        return after.astype(before.dtype, copy=False)
+    with np.errstate(invalid="ignore"):  # what fits into no whole number
+        whole = after.astype(before.dtype)
+    return whole if np.array_equal(whole, after) else after
 
 
 def _check(after: Floats, before: Floats, momentum_of: str, where: str) -> None:
@@ -175,6 +192,8 @@ def propagate_to_met(
 ) -> Any:
     """Take the change in pt of objects off the missing momentum, as vectors.
 
+    Where that is nothing, it stays as it is to the last bit.
+
     Parameters
     ----------
     change, phi
@@ -185,7 +204,8 @@ def propagate_to_met(
     pt, angle = _momentum(events, met, where)
     x = _sum(change * np.cos(phi), owners, pt)
     y = _sum(change * np.sin(phi), owners, pt)
-    return _with_momentum(events, met, pt * np.cos(angle) - x, pt * np.sin(angle) - y)
+    start = pt * np.cos(angle), pt * np.sin(angle)
+    return _with_momentum(events, met, (pt, angle), start, (start[0] - x, start[1] - y))
 
 
 def _with_vector(events: Any, met: str, value: Any, where: str) -> Any:
@@ -213,11 +233,15 @@ def _with_vector(events: Any, met: str, value: Any, where: str) -> Any:
             "is added to x and what is added to y."
         )
     pt, angle = _momentum(events, met, where)
-    px = _combine(pt * np.cos(angle), value[0], "add", None, len(events), where)
-    py = _combine(pt * np.sin(angle), value[1], "add", None, len(events), where)
+    start = pt * np.cos(angle), pt * np.sin(angle)
+    px, py = (
+        _combine(before, one, "add", None, len(events), where)
+        for before, one in zip(start, value, strict=True)
+    )
     for after in (px, py):
         _check_finite(after, pt, where)
-    return _with_momentum(events, met, px.astype(pt.dtype), py.astype(pt.dtype))
+    moved = px.astype(pt.dtype), py.astype(pt.dtype)
+    return _with_momentum(events, met, (pt, angle), start, moved)
 
 
 def _momentum(events: Any, met: str, where: str) -> tuple[Floats, Floats]:
@@ -227,21 +251,34 @@ def _momentum(events: Any, met: str, where: str) -> tuple[Floats, Floats]:
     ------
     MissingBranch
         If the events do not carry it.
+    UserFunctionError
+        If there is not one for each event.
     """
-    import awkward as ak
+    for one in ("pt", "phi"):
+        column(events, met, one, where)
+    pt, angle = (column_of(events[met], None, one, where, met) for one in ("pt", "phi"))
+    return pt, angle
 
-    pt, angle = (column(events, met, one, where) for one in ("pt", "phi"))
-    return numbers(ak.to_layout(pt)), numbers(ak.to_layout(angle))
 
+def _with_momentum(events: Any, met: str, kept: Vector, before: Vector, after: Vector) -> Any:
+    """Events with another missing momentum.
 
-def _with_momentum(events: Any, met: str, px: Floats, py: Floats) -> Any:
-    """Events with another missing momentum."""
-    updated = _set(events[met], "pt", np.hypot(px, py))
-    return replace_object(events, met, _set(updated, "phi", np.arctan2(py, px)))
+    Parameters
+    ----------
+    kept
+        Size and angle, which stay where nothing changes.
+    before, after
+        Components x and y.
+    """
+    moves = (after[0] != before[0]) | (after[1] != before[1])
+    pt = np.where(moves, np.hypot(*after), kept[0])
+    angle = np.where(moves, np.arctan2(after[1], after[0]), kept[1])
+    return replace_object(events, met, _set(_set(events[met], "pt", pt), "phi", angle))
 
 
 def _sum(values: Floats, owners: Any, like: Floats) -> Floats:
     """Sum over the objects of each event, as precise as `like`, shape (n_events,)."""
     if owners is None:
         return values
-    return np.bincount(owners, values, len(like)).astype(like.dtype)
+    precision = like.dtype if like.dtype.kind == "f" else np.float64
+    return np.bincount(owners, values, len(like)).astype(precision, copy=False)

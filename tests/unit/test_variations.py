@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hepflow.errors import CorrectionError, MissingBranch, UserFunctionError
+from hepflow.events import stacked
 from hepflow.object_changes import change_target
 from hepflow.object_order import index_columns, remap_indices
 from hepflow.records import NOMINAL, Variation
@@ -269,6 +270,32 @@ def test_momentum_is_conserved_also_when_jets_change_places():
         assert total(found, phi).tolist() == pytest.approx(total(given, phi).tolist())
 
 
+def test_a_change_of_nothing_leaves_the_missing_momentum_to_the_last_bit():
+    rng = np.random.default_rng(5)
+    counts = rng.poisson(1.0, 1000)
+    columns = {name: rng.uniform(1.0, 3.0, counts.sum()) for name in ("pt", "eta", "phi")}
+    jets = ak.zip({name: ak.unflatten(one, counts) for name, one in columns.items()})
+    pt = rng.uniform(0.0, 99.0, 1000).astype(np.float32)
+    phi = rng.uniform(-4.0, 4.0, 1000).astype(np.float32)
+    given = ak.zip({"Jet": jets, "MET": ak.zip({"pt": pt, "phi": phi})}, depth_limit=1)
+    one = correction(propagate_to_met="MET", nominal_function=lambda pt: pt * 0 + 1.0)
+    same = corrected(NOMINAL, one, given=given)
+    assert np.array_equal(same.MET.pt, pt)
+    assert np.array_equal(same.MET.phi, phi)
+    moved = corrected(NOMINAL, correction(propagate_to_met="MET", nominal_function=scale_up),
+                      given=given)  # fmt: skip
+    assert np.array_equal(np.asarray(moved.MET.pt == pt), counts == 0)
+    assert np.array_equal(np.asarray(moved.MET.phi == phi), counts == 0)
+
+
+def test_missing_momentum_of_whole_numbers_takes_fractions_off():
+    met = ak.zip({"pt": ak.Array([50, 10]), "phi": ak.Array([0, 0])})
+    given = ak.with_field(events(), met, "MET")
+    one = correction(propagate_to_met="MET", nominal_function=lambda pt: pt * 0 + 1.005)
+    found = corrected(NOMINAL, one, given=given).MET
+    assert found.pt.tolist() == pytest.approx([np.hypot(49.5, 0.495), 10.0])
+
+
 def test_one_object_an_event_can_be_a_target():
     found = corrected(
         NOMINAL,
@@ -305,6 +332,62 @@ def test_missing_values_of_a_target_are_told():
     given = ak.with_field(given, ak.with_field(given.Jet, some, "mass"), "Jet")
     with pytest.raises(UserFunctionError, match=r"'mass' of the target: 1 of 3 values are missing"):
         change_target(given, correction(), 1.0, "corrections[0]")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (ak.Array([[1.0, None, 1.0], []]), "1 of 3 values are missing. Fill them: ak.fill_none"),
+        (ak.Array([1.0, None]), "1 of 2 values are missing"),
+        (np.ma.masked_array([1.0, 2.0], mask=[True, False]), "1 of 2 values are missing"),
+        (ak.Array([{"up": 1.0}, {"up": 2.0}]), "each value is a list or a record"),
+    ],
+    ids=["in lists", "events", "masked", "records"],
+)
+def test_a_value_that_misses_some_says_where(value, message):
+    expected = rf"^corrections\[0\] \(jes\): the value for its target: {message}"
+    with pytest.raises(UserFunctionError, match=expected):
+        corrected(NOMINAL, correction(nominal_function=lambda _: value))
+
+
+def test_missing_momentum_that_is_a_list_says_where():
+    expected = r"^corrections\[0\] \(jes\)\.propagate_to_met: 'pt' of Muon: each value is a list"
+    one = correction(propagate_to_met="Muon")
+    given = events()
+    jets = ak.with_field(given.Muon, given.Muon.pt, "phi")
+    with pytest.raises(UserFunctionError, match=expected):
+        corrected(NOMINAL, one, given=ak.with_field(given, jets, "Muon"))
+
+
+# -- columns of integers -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "op", "value", "after", "kept"),
+    [
+        (np.array([3, 7], np.int32), "mult", 1.3, [3 * 1.3, 7 * 1.3], False),
+        (np.array([3, 7], np.int32), "mult", 2.0, [6, 14], True),
+        (np.array([3, 7], np.uint8), "subtract", 4, [-1, 3], False),
+        (np.array([3, 250], np.uint8), "add", ak.Array([1, 10]), [4, 260], False),
+        (np.array([True, False]), "mult", 0.5, [0.5, 0.0], False),
+        (np.array([1, -1], np.int64), "mult", -1, [-1, 1], True),
+    ],
+    ids=["fractions", "whole", "below zero", "too large", "truth", "sign"],
+)
+@pytest.mark.parametrize("jagged", [True, False], ids=["objects", "events"])
+def test_whole_numbers_become_what_the_value_makes_of_them(before, op, value, after, kept, jagged):
+    column = ak.unflatten(before, [1, 1]) if jagged else before
+    given = ak.zip({"Jet": ak.zip({"n": column})}, depth_limit=1)
+    changed = change_target(given, source(target=("Jet", "n"), op=op), value, "x")
+    found = np.asarray(ak.flatten(changed.Jet.n, axis=None))
+    assert found.tolist() == after
+    assert (found.dtype == before.dtype) == kept
+
+
+def test_versions_of_whole_numbers_and_of_fractions_are_stacked_as_they_are():
+    given = ak.zip({"Jet": ak.zip({"n": ak.Array([[3], [7, 1]])})}, depth_limit=1)
+    varied = change_target(given, source(target=("Jet", "n")), 1.5, "x")
+    assert stacked([given, varied]).Jet.n.tolist() == [[3], [7, 1], [4.5], [10.5, 1.5]]
 
 
 # -- index columns -----------------------------------------------------------------------
