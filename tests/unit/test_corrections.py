@@ -163,6 +163,67 @@ def test_there_is_one_finite_factor_an_event(values, message):
         per_event(values, 3, "prod", "here")
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (ak.Array([1, None, 1]), "1 of 3 values are missing. Fill them: ak.fill_none"),
+        (ak.mask(np.ones(3, bool), [True, False, False]), "2 of 3 values are missing"),
+        (ak.Array([[1.0, None], [], [2.0]]), "1 of 3 values are missing"),
+        (ak.Array([[1.0], None, [2.0]]), "1 of 3 values are missing"),
+        (np.ma.masked_array(np.ones(3), [True, True, False]), "2 of 3 values are masked"),
+        ([1.0, None, 2.0], "values of type object. Expected real numbers"),
+        (np.ones(3, complex), "values of type complex128"),
+        (ak.Array([[[1.0]], [], []]), "each value is a list or a record"),
+    ],
+    ids=["integers", "truth", "in lists", "lists", "masked", "None", "complex", "deep"],
+)
+@pytest.mark.parametrize("reduce", ["prod", "sum"])
+def test_no_factor_of_an_event_or_object_is_missing(values, message, reduce):
+    with pytest.raises(UserFunctionError, match=f"^here: {message}"):
+        per_event(values, 3, reduce, "here")
+
+
+def test_values_that_could_be_missing_but_are_not_are_fine():
+    there = ak.mask(ak.Array([[1.5, 2.0], []]), [[True, True], []])
+    assert per_event(there, 2, "prod", "here").tolist() == [3.0, 1.0]
+    assert per_event(np.ma.masked_array([2.0, 3.0]), 2, "prod", "here").tolist() == [2.0, 3.0]
+    assert per_event(np.array([True, False]), 2, "prod", "here").tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("way", ["error", "clamp", "one"])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda n: np.ma.masked_array(np.asarray(n), [True, False]), "1 of 2 values are masked"),
+        (lambda n: ak.mask(n, [False, True]), "1 of 2 values are missing"),
+        (
+            lambda n: ak.mask(ak.values_astype(n, "int64"), [False, True]),
+            "1 of 2 values are missing",
+        ),
+        (lambda n: ak.Array([[1.0, None], [2.0]]), "1 of 3 values are missing"),
+        (lambda n: ak.Array([None, [2.0]]), "1 of 2 values are missing"),
+    ],
+    ids=["masked", "missing", "missing integers", "in lists", "lists"],
+)
+def test_no_input_of_a_file_is_missing(tmp_path, way, wrong, message):
+    one = configured(pileup(tmp_path), transform_in=wrong, out_of_range=way)
+    with pytest.raises(UserFunctionError, match=rf"^corrections\[0\] \(sf\): {message}"):
+        on_events(one, ak.zip({"n": [5.0, 15.0]}))
+
+
+@pytest.mark.parametrize("flow", ["error", "clamp"])
+def test_what_is_not_a_number_is_nearest_to_nothing(tmp_path, flow):
+    numbers = [np.nan, 5.0, 99.0, np.nan]
+    one = opened(pileup(tmp_path, flow))
+    with pytest.raises(
+        CorrectionError,
+        match=r"'pu' of .*: input 'n' is not a number in 2 of 4 places.*out_of_range to 'one'",
+    ):
+        evaluate(one, [numbers], "nominal", "clamp")
+    assert evaluate(one, [numbers[1:3]], "nominal", "clamp").tolist() == [2.0, 4.0]
+    assert evaluate(one, [numbers], "nominal", "one").tolist() == [1.0, 2.0, 1.0, 1.0]
+
+
 def test_one_factor_for_all_events_is_spread():
     assert per_event(1.5, 3, "prod", "x").tolist() == [1.5, 1.5, 1.5]
 

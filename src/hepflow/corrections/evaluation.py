@@ -158,6 +158,8 @@ def _in_domain(
     wrong = _beyond(evaluator, values, at) if len(at) else []
     values, outside = dict(values), np.zeros(length, dtype=np.bool_)
     for one in wrong:
+        if out_of_range == "clamp":
+            _check_numbers(evaluator, one, length)
         if out_of_range == "error" or (out_of_range == "clamp" and one.unknown.any()):
             raise _out_of_domain(evaluator, one, length, of_source)
         outside[at] |= one.beyond
@@ -167,6 +169,23 @@ def _in_domain(
     function = evaluator.clamped if wrong else evaluator.correction
     found = _call(evaluator, function, _typed(evaluator, [values[name] for name in names]))
     return found, outside
+
+
+def _check_numbers(evaluator: Evaluator, limits: Limits, total: int) -> None:
+    """What is not a number is nearest to none of the domain.
+
+    Raises
+    ------
+    CorrectionError
+        If a value of an input is not a number.
+    """
+    lost = int(np.isnan(limits.values).sum())
+    if lost:
+        raise CorrectionError(
+            f"correction {evaluator.key!r} of {evaluator.file}: input {limits.name!r} is not a "
+            f"number in {lost} of {total} places, which have no nearest value in its domain. Fill "
+            "them (transform_in), restrict the selection, or set out_of_range to 'one'."
+        )
 
 
 def _beyond(evaluator: Evaluator, values: Values, at: Positions) -> list[Limits]:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.corrections.random import random_normal
-from hepflow.errors import CorrectionError
+from hepflow.errors import CorrectionError, UserFunctionError
+from hepflow.events import Lists
 from hepflow.functors import column
 from hepflow.schema import Correction
 from hepflow.schema.systematics import Smearing
@@ -54,9 +55,10 @@ def smeared(correction: Correction, events: Any, ratio: Any, resolution: Any, wh
             f"{where}.smearing: expected a value for each {name}. Take the inputs from the target."
         )
     normal = random_normal(events, name, correction.name, where)
-    pt, eta = (_flat(objects[one]) for one in ("pt", "eta"))
+    pt, eta = (_flat(objects[one], where) for one in ("pt", "eta"))
     generated = matched_pt(events, name, smearing, f"{where}.smearing")
-    factor = smear_factor(pt, eta, generated, _flat(values[0]), _flat(values[1]), _flat(normal))
+    given = (_flat(one, where) for one in (*values, normal))
+    factor = smear_factor(pt, eta, generated, *given)
     return ak.unflatten(factor, counts)
 
 
@@ -130,15 +132,16 @@ def matched_pt(events: Any, name: str, smearing: Smearing, where: str) -> Floats
     owner = np.repeat(np.arange(len(counts)), np.asarray(ak.num(index, axis=1)))
     known = (local >= 0) & (local < counts[owner])
     place = ((np.cumsum(counts) - counts)[owner] + local)[known]
-    pt, eta, phi = (_flat(one)[place] for one in sources)
-    d_eta = eta - _flat(objects["eta"])[known]
-    d_phi = np.mod(phi - _flat(objects["phi"])[known] + np.pi, 2.0 * np.pi) - np.pi
+    pt, eta, phi = (_flat(one, where)[place] for one in sources)
+    d_eta = eta - _flat(objects["eta"], where)[known]
+    d_phi = np.mod(phi - _flat(objects["phi"], where)[known] + np.pi, 2.0 * np.pi) - np.pi
     found = np.zeros(len(local))
     found[known] = np.where(np.hypot(d_eta, d_phi) < smearing.max_distance, pt, 0.0)
     return found
 
 
-def _flat(values: Any) -> Floats:
-    import awkward as ak
-
-    return np.asarray(ak.to_numpy(ak.flatten(values, axis=1)), dtype=np.float64)
+def _flat(values: Any, where: str) -> Floats:
+    try:
+        return np.asarray(Lists.of(values).numbers(), dtype=np.float64)
+    except UserFunctionError as error:
+        raise UserFunctionError(f"{where}: {error}") from error

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepflow.corrections.files import evaluate, open_correction
+from hepflow.corrections.flat import flattened, floats, unflattened
 from hepflow.corrections.random import inputs_of
 from hepflow.corrections.smearing import smeared
 from hepflow.errors import CorrectionError, UserFunctionError, did_you_mean
-from hepflow.functors import run_user_code
+from hepflow.functors import call_on
 from hepflow.schema import Correction, UncertaintySource
 from hepflow.schema.systematics import SYSTEMATIC
 
@@ -65,7 +66,7 @@ def correction_values(
         value = at(choice)
     transform = correction.transform_out
     if transform is not None:
-        value = run_user_code(lambda: transform(value), transform, where)
+        value = call_on(transform, [value], where)
     if correction.smearing is None:
         return value
     inputs = inputs_of(events, correction.smearing.use, correction.name, where)
@@ -93,7 +94,7 @@ def _arguments(correction: Correction, events: Any, where: str) -> list[Any]:
     values = inputs_of(events, columns, correction.name, where)
     transform = correction.transform_in
     if transform is not None:
-        result = run_user_code(lambda: transform(*values), transform, where)
+        result = call_on(transform, values, where)
         values = list(result) if isinstance(result, (tuple, list)) else [result]
     if not correction.args:
         return values
@@ -118,8 +119,7 @@ def _evaluate(
     where: str,
 ) -> Any:
     if not correction.use_correctionlib:
-        function = _function_for(correction, choice)
-        return run_user_code(lambda: function(*arguments), function, where)
+        return call_on(_function_for(correction, choice), arguments, where)
     lookup = _lookup(correction, choice)
     if lookup.key is None:
         return 1.0 if correction.op == "mult" else 0.0
@@ -165,7 +165,7 @@ def _from_file(
 ) -> Any:
     """Value of the file for each object, or for each event."""
     try:
-        flat, structure = _flatten(arguments)
+        flat, objects = flattened(arguments, where)
         value = functools.partial(_looked_up, correction, digest)
         if lookup.accepts is None:
             values = value(lookup, flat)
@@ -179,7 +179,7 @@ def _from_file(
     except CorrectionError as error:
         error.add_note(f"Configured at {where}.")
         raise
-    return _unflatten(values, structure, length)
+    return unflattened(values, objects, length)
 
 
 def _looked_up(correction: Correction, digest: str, lookup: _Lookup, flat: Sequence[Any]) -> Floats:
@@ -238,50 +238,6 @@ def _function_for(correction: Correction, choice: Choice) -> Any:
     return nominal
 
 
-def _flatten(arguments: Sequence[Any]) -> tuple[list[Any], Any]:
-    """Flatten jagged inputs; flat ones beside them are repeated for each object.
-
-    Raises
-    ------
-    CorrectionError
-        If jagged inputs belong to different objects: equal totals would hide it.
-    """
-    import awkward as ak
-
-    jagged = [one for one in arguments if isinstance(one, ak.Array) and one.ndim > 1]
-    if not jagged:
-        return [one if isinstance(one, (str, float)) else _numbers(one) for one in arguments], None
-    counts = ak.num(jagged[0], axis=1)
-    if any(not ak.array_equal(ak.num(one, axis=1), counts) for one in jagged[1:]):
-        raise CorrectionError(
-            "the inputs of a correction have different numbers of objects in the same event; "
-            "take all columns from one object."
-        )
-    flat: list[Any] = []
-    for one in arguments:
-        if isinstance(one, (str, float)):
-            flat.append(one)
-        elif isinstance(one, ak.Array) and one.ndim > 1:
-            flat.append(_numbers(ak.flatten(one, axis=1)))
-        else:
-            flat.append(np.repeat(_numbers(one), ak.to_numpy(counts)))
-    return flat, counts
-
-
-def _numbers(values: Any) -> Floats:
-    import awkward as ak
-
-    return np.asarray(ak.to_numpy(values) if isinstance(values, ak.Array) else values, np.float64)
-
-
-def _unflatten(values: Floats, counts: Any, length: int) -> Any:
-    import awkward as ak
-
-    if counts is not None:
-        return ak.unflatten(values, counts)
-    return np.broadcast_to(values, (length,)) if values.shape in {(), (1,)} else values
-
-
 def per_event(values: Any, length: int, reduce: str, where: str) -> Floats:
     """One factor for each event: jagged values are multiplied (or summed) over the objects.
 
@@ -289,12 +245,15 @@ def per_event(values: Any, length: int, reduce: str, where: str) -> Floats:
     ------
     CorrectionError
         If there is not one finite number for each event.
+    UserFunctionError
+        If values are missing.
     """
     import awkward as ak
 
     if isinstance(values, ak.Array) and values.ndim > 1:
+        floats(values, where)
         values = ak.prod(values, axis=1) if reduce == "prod" else ak.sum(values, axis=1)
-    flat = _numbers(values)
+    flat = floats(values, where)
     flat = np.broadcast_to(flat, (length,)) if flat.ndim == 0 else flat
     if flat.shape != (length,):
         raise CorrectionError(f"{where}: gave {flat.shape[0]} factors for {length} events.")

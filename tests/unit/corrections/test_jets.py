@@ -11,7 +11,7 @@ from coffea.jetmet_tools.CorrectedJetsFactory import jer_smear
 
 from hepflow.corrections.random import random_normal, with_file_index
 from hepflow.corrections.smearing import smear_factor
-from hepflow.errors import CorrectionError, MissingBranch
+from hepflow.errors import CorrectionError, MissingBranch, UserFunctionError
 from hepflow.events import with_behaviour
 from hepflow.records import NOMINAL, Variation
 from hepflow.schema import Correction
@@ -273,6 +273,14 @@ def test_beyond_the_domain_nothing_is_smeared_where_that_is_asked_for(file):
     assert found[3] != 60.0
     with pytest.raises(CorrectionError, match=r"'sigma' .*'pt' is 20 in 1 of 6"):
         corrected(resolution(file, SMEARING, out_of_range="error"))
+
+
+def test_no_value_of_a_smearing_is_missing(file):
+    one = resolution(file, SMEARING, transform_out=lambda s: ak.mask(s, s < 0))
+    with pytest.raises(
+        UserFunctionError, match=r"^corrections\[0\] \(jer\): 6 of 6 values are miss"
+    ):
+        corrected(one)
 
 
 def test_the_values_of_a_smearing_are_those_of_its_target(file):
