@@ -113,7 +113,7 @@ def test_weights_that_are_lists():
         read=lambda *_: {"genWeight": ak.Array([[1.0], []])},
     )
     with pytest.raises(NormalisationError, match=r"'genWeight' is of type 2 \* var \* float64"):
-        files._sum_of_events(file, "genWeight")
+        files._sum_of_events(file, "genWeight", "mc__nominal")
 
 
 def test_a_sum_of_weights_that_is_not_finite():

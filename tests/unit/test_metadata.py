@@ -116,6 +116,17 @@ def test_data_counts_its_events(tmp_path):
     assert inspect_file(task(path, weight=None)).sum_weights == 30.0
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_told_with_their_place(tmp_path, wrong):
+    path = write_nano(tmp_path / "a.root", {"genWeight": np.array([1.0, 2.0, wrong, wrong])})
+    with pytest.raises(NormalisationError) as caught:
+        inspect_file(task(path))
+    message = str(caught.value)
+    assert "a.root: 2 of 4 values of the branch 'genWeight'" in message
+    assert f"not finite numbers (the first is {wrong} in entry 2)" in message
+    assert message.startswith("dataset 'mc__nominal', ")
+
+
 def test_a_missing_weight_says_what_can_be_done(tmp_path):
     path = write_nano(tmp_path / "a.root", {"genWeights": np.ones(3)})
     with pytest.raises(MissingBranch) as caught:

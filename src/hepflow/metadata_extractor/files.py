@@ -46,7 +46,7 @@ def inspect_file(task: FileTask) -> FileInfo:
     UnreadableFile, MissingTree, MissingBranch
         If the file cannot be used.
     NormalisationError
-        If the branch of the generator weight does not hold one number for each event.
+        If the branch of the generator weight does not hold one finite number for each event.
     """
     before = {path: status_of(path) for path in (task.path, *task.alternatives)}
     file = _open_one(task)
@@ -64,7 +64,7 @@ def _looked_into(file: OpenFile, task: FileTask) -> FileInfo:
         uuid=file.uuid,
         nevts=file.num_entries,
         steps=work_steps(file.num_entries, task.chunk_size),
-        sum_weights=_sum_of_events(file, task.weight_branch),
+        sum_weights=_sum_of_events(file, task.weight_branch, task.dataset),
         runs_sum=None if task.weight_branch is None else file.runs_sum,
         digest=file.digest,
     )
@@ -116,7 +116,7 @@ def work_steps(count: int, chunk_size: int) -> tuple[tuple[int, int], ...]:
     return tuple(pairwise([*range(0, count, size), count]))
 
 
-def _sum_of_events(file: OpenFile, weight_branch: str | None) -> float:
+def _sum_of_events(file: OpenFile, weight_branch: str | None, dataset: str) -> float:
     if weight_branch is None:
         return float(file.num_entries)
     if weight_branch not in file.names:
@@ -132,4 +132,13 @@ def _sum_of_events(file: OpenFile, weight_branch: str | None) -> float:
             f"{shown(file.filename)}: the branch {weight_branch!r} is of type {weights.type}. "
             "Expected one generator weight for each event; set weight_branch."
         )
-    return math.fsum(np.asarray(weights, dtype=np.float64))
+    values = np.asarray(weights, dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise NormalisationError(
+            f"dataset {dataset!r}, {shown(file.filename)}: {len(bad)} of {len(values)} values "
+            f"of the branch {weight_branch!r} with generator weights are not finite numbers (the "
+            f"first is {values[bad[0]]} in entry {bad[0]}), so that there is no sum of weights. "
+            "Take the file out of the dataset, make it anew, or set weight_branch."
+        )
+    return math.fsum(values)
