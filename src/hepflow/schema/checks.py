@@ -18,6 +18,7 @@ from hepflow.schema import (
     checks_names,
     checks_parts,
     checks_plotting,
+    checks_reading,
     checks_samples,
     checks_sbi,
     checks_sources,
@@ -57,7 +58,8 @@ CHECKS: tuple[Check, ...] = (
     checks_parts.switches_sensible,
     *checks_sbi.SBI_CHECKS,
     checks_columns.columns_of_changes,
-    checks_names.known_columns,  # last: that a field has no effect says more
+    checks_reading.computed_in_time,
+    checks_reading.known_columns,  # last: that a field has no effect says more
     checks_datasets.sections_by_year,
 )
 

@@ -117,6 +117,7 @@ _ALIKE = (
     *("members", "combine", "normalisation_only", "smooth", "group"),
 )
 _ALIKE_SOURCE = ("symmetrise", "correlation", "varies_with", "smooth", "group")
+_ALIKE_ANY = ("type", "channels", *_ALIKE_SOURCE)  # of a source of a correction and another one
 _UNSAID = {
     "symmetrise": False,
     "correlation": "correlated",
@@ -127,14 +128,27 @@ _UNSAID = {
 
 def same_in_all_years(tree: Tree) -> Problems:
     """What has one name in several years is one source: it says the same about itself."""
-    first: dict[tuple[bool, str], tuple[str, Mapping[str, Any]]] = {}
-    for path, year, one in _sources(tree):
-        name, own = one.get("name"), path.startswith("systematics")
+    first: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    types = {path: one.get("type") for path, _, one in by_year(tree, "corrections")}
+    for path, year, source in _sources(tree):
+        name, own = source.get("name"), path.startswith("systematics")
         if not isinstance(name, str) or year is None:
             continue
-        where, other = first.setdefault((own, name), (path, one))
-        for field in _ALIKE if own else _ALIKE_SOURCE:
-            if not _says_the_same(field, one, other):
+        one = source if own else {**source, "type": types[path.split(".uncertainty_sources")[0]]}
+        where, other = first.setdefault(name, (path, one))
+        mixed = own != where.startswith("systematics")
+        for field in _ALIKE_ANY if mixed else _ALIKE if own else _ALIKE_SOURCE:
+            if _says_the_same(field, one, other):
+                continue
+            if mixed:
+                place = "name" if field == "varies_with" else field
+                yield Problem(
+                    f"{path}.{place}",
+                    f"{where}, a source of the same name, has another `{field}`.",
+                    "Sources of one name are one nuisance, in whichever section: say the same (a "
+                    "source of a correction acts in all channels), or give another name.",
+                )
+            else:
                 message = f"differs from {where}.{field}, a source of the same name."
                 yield Problem(f"{path}.{field}", message, "Say the same, or give another name.")
 
@@ -274,76 +288,3 @@ def _blind(one: Mapping[str, Any], where: str, channels: Mapping[str, Any]) -> P
         if observable not in names:
             message = f"{observable!r} is not an observable of this channel."
             yield Problem(f"{where}.observable", message, did_you_mean(observable, names))
-
-
-def known_columns(tree: Tree) -> Problems:
-    """Objects that functions read are configured in ``preprocess`` or computed."""
-    branches = section(tree, "preprocess", "branches")
-    known = {str(one) for one in (*branches, *section(tree, "preprocess", "mc_branches"))}
-    if not known:
-        return
-    known.add("event")
-    for _, ghost in entries(tree, "ghost_observables"):
-        known.update(name for _, name in texts(ghost.get("collections")))
-    top_level = {name for _, name in texts(branches.get("event"))}
-    for path, name in _columns(tree):
-        if name in top_level and name not in known:
-            message = f"{name!r} belongs to no object."
-            yield Problem(path, message, f'Write ("event", "{name}").')
-        elif name not in known:
-            message = f"{name!r} is not an object of preprocess.branches."
-            yield Problem(path, message, did_you_mean(name, known))
-
-
-def _columns(tree: Tree) -> Iterator[tuple[str, str]]:
-    """Path and object of each column that a function reads."""
-    for where, one in _functors(tree):
-        for field in ("use", "selection_use", "args"):
-            use = one.get(field)
-            for j, column in enumerate(use if isinstance(use, (list, tuple)) else ()):
-                if field == "args" and not isinstance(column, (list, tuple)):
-                    continue
-                name = _object(column)
-                if name:
-                    yield f"{where}.{field}[{j}]", name
-        moved = ("propagate_to_met",) if one.get("type") == "object" else ()
-        of_smearing = ("generated",) if where.endswith(".smearing") else ()
-        for field in ("target", *moved, *of_smearing):
-            name = _object(one.get(field))
-            if name:
-                yield f"{where}.{field}", name
-
-
-def _object(column: Any) -> str:
-    if isinstance(column, str):
-        return column.split(".")[0]
-    first = column[0] if isinstance(column, (list, tuple)) and column else None
-    return first if isinstance(first, str) else ""
-
-
-def _functors(tree: Tree) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Path and mapping of everything that may have a function with columns."""
-    yield "preprocess.skimming", section(tree, "preprocess", "skimming")
-    yield "baseline_selection", section(tree, "baseline_selection")
-    lists: list[tuple[str, Rows]] = [("ghost_observables", entries(tree, "ghost_observables"))]
-    lists += [*lists_of(tree, "corrections"), *lists_of(tree, "systematics")]
-    lists.append(("good_object_masks.analysis", entries(tree, "good_object_masks", "analysis")))
-    for name in ("cuts", "n_minus_1"):
-        lists.append((f"baseline_selection.{name}", entries(tree, "baseline_selection", name)))
-    for i, dataset in entries(tree, "datasets", "datasets"):
-        where = f"datasets.datasets[{i}]"
-        yield f"{where}.keep", section(dataset, "keep")
-        for j, part in entries(dataset, "slices"):
-            yield f"{where}.slices[{j}].keep", section(part, "keep")
-    for i, channel in entries(tree, "channels"):
-        where = f"channels[{i}]"
-        yield f"{where}.selection", section(channel, "selection")
-        for name in ("cuts", "n_minus_1"):
-            rows = entries(channel, "selection", name)
-            lists.append((f"{where}.selection.{name}", rows))
-        lists.append((f"{where}.observables", entries(channel, "observables")))
-    for where, rows in lists:
-        for i, one in rows:
-            yield f"{where}[{i}]", one
-    for where, _, one in by_year(tree, "corrections"):
-        yield f"{where}.smearing", section(one, "smearing")

@@ -175,6 +175,47 @@ def test_sources_of_corrections_say_the_same_in_all_years():
     assert list(problems_in(two_years(first, second, "corrections"))) == [path]
 
 
+def in_both_sections(**fields):
+    """Take the correction of one year and a source of another, under one name."""
+    config = two_years(valid()["corrections"][0], valid()["corrections"][0], "corrections")
+    config["corrections"]["2018"] = []
+    own = {**valid()["systematics"][1], "name": "pileup", **fields}
+    config["systematics"] = {"2017": [], "2018": [own]}
+    return problems_in(config)
+
+
+def test_a_correction_and_a_source_of_two_years_can_be_one_nuisance():
+    assert in_both_sections() == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("channels", {"channels": ["SR"]}),
+        ("symmetrise", {"symmetrise": True, "down_function": None}),
+        ("correlation", {"correlation": "uncorrelated"}),
+        ("smooth", {"smooth": True}),
+        ("group", {"group": "weights"}),
+        ("type", {"type": "object", "target": ("Jet", "pt")}),
+    ],
+)
+def test_a_correction_and_a_source_of_one_name_say_the_same(field, values):
+    problems = in_both_sections(**values)
+    path = f"systematics.2018[0].{field}"
+    assert list(problems) == [path]
+    message = f"corrections.2017[0], a source of the same name, has another `{field}`."
+    assert message in str(problems[path])
+
+
+def test_a_linked_source_of_a_correction_is_no_source_of_another_year():
+    config = two_years(valid()["corrections"][0], valid()["corrections"][0], "corrections")
+    linked = {"name": "moved", "up_and_down_idx": ["a", "b"], "varies_with": "jes_pu"}
+    config["corrections"]["2017"][0]["uncertainty_sources"] = [linked]
+    config["corrections"]["2017"].append(valid()["corrections"][1])
+    config["systematics"] = {"2017": [], "2018": [{**valid()["systematics"][1], "name": "moved"}]}
+    assert list(problems_in(config)) == ["systematics.2018[0].name"]
+
+
 def test_a_name_is_taken_in_one_year_or_in_all():
     lumi = {"name": "jes_pu", "type": "normalisation", "size": 0.025}
     problems = problems_in(two_years(lumi, {**lumi, "name": "lumi"}))
