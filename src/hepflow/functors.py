@@ -13,11 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepflow.errors import MaskError, MissingBranch, UserFunctionError, did_you_mean
+from hepflow.errors import (
+    CorrectionError,
+    MaskError,
+    MissingBranch,
+    UserFunctionError,
+    did_you_mean,
+)
 from hepflow.events import numbers
 from hepflow.schema import Functor
+from hepflow.raised import said_by
+from hepflow.returned import array_of, described
 
 Mask = NDArray[np.bool_]
+_EACH = "one boolean for each event"
 Use = Iterable[tuple[str, str | None]]
 _REFUSALS = ("readonly array", "buffer source array is read-only")  # of numba and Cython
 _MODIFIED = "Cannot modify readonly array"  # numba has seen that a function writes to it
@@ -128,9 +137,8 @@ def run_user_code(thunk: Callable[[], Any], function: Callable[..., Any] | None,
     try:
         return thunk()
     except Exception as error:
-        first = (str(error).strip() or "no message").splitlines()[0]
         raise UserFunctionError(
-            f"{where}: {describe(function)} raised {type(error).__name__}: {first}"
+            f"{where}: {describe(function)} raised {type(error).__name__}: {said_by(error)}"
             f"{_line_of(function, error)}{_hint_for(error)}"
         ) from error
 
@@ -170,7 +178,7 @@ def naming(function: Any) -> Iterator[None]:
     """Name the function in an error about what it returned."""
     try:
         yield
-    except UserFunctionError as error:
+    except (CorrectionError, UserFunctionError) as error:
         name = describe(function)
         if name not in str(error):
             error.add_note(f"The function is {name}.")
@@ -204,7 +212,14 @@ def as_mask(result: Any, length: int, where: str) -> Mask:
     offsets, flat = taken_apart(result) or (None, None)
     if offsets is None and flat is not None and len(flat) == length and flat.dtype == np.bool_:
         return np.asarray(flat)
-    array = ak.Array(result) if not isinstance(result, ak.Array) else result
+    if _is_packed(result):
+        raise MaskError(
+            f"{where}: returned a PackedSelection, expected {_EACH}. A PackedSelection is for "
+            "`function` of a selection: return one of its masks here, as selection.all(name)."
+        )
+    array = array_of(result)
+    if array is None:
+        raise MaskError(f"{where}: returned {described(result)}, expected {_EACH}.")
     if len(array) != length:
         raise MaskError(
             f"{where}: returned a mask of {len(array)} entries for {length} events. A selection "
@@ -239,12 +254,17 @@ def mask_of(wanted: Functor, events: Any) -> Mask:
         return as_mask(result, len(events), wanted.path)
 
 
+def _is_packed(result: Any) -> bool:
+    """Whether it is a PackedSelection of coffea, which is not imported for this."""
+    return getattr(result, "names", None) is not None and hasattr(result, "all")
+
+
 def as_passed(result: Any, length: int, where: str, name: str = "selection") -> Passed:
     """Turn a PackedSelection or a mask into what passes; a selection's last name is the mask."""
-    names = getattr(result, "names", None)
-    if names is None or not hasattr(result, "all"):
+    if not _is_packed(result):
         mask = as_mask(result, length, where)
         return Passed(mask, ((name, mask),), {name: mask})
+    names = result.names
     if not names:
         raise MaskError(f"{where}: the PackedSelection has no requirement.")
     final = as_mask(result.all(names[-1]), length, where)

@@ -13,6 +13,7 @@ from hepflow.errors import CorrectionError, UserFunctionError
 from hepflow.events import Lists, flat_like, numbers, replace_object
 from hepflow.functors import column
 from hepflow.object_order import plain_layout, reorder
+from hepflow.returned import described
 from hepflow.schema import Correction, Systematic
 
 Floats = NDArray[Any]
@@ -118,7 +119,9 @@ def _combine(
         flat = flat_like(value, None if objects is None else objects.offsets, n_events)
     except ValueError as error:
         raise UserFunctionError(
-            f"{where}: the value does not have the structure of its target."
+            f"{where}: the value does not have the structure of its target: it is "
+            f"{described(value)}, for {n_events} events. Expected a number, one for each event, "
+            "or lists of numbers like those of the target."
         ) from error
     except UserFunctionError as error:
         raise UserFunctionError(f"{where}: the value for its target: {error}") from error

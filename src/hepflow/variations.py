@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hepflow.corrections import (
+    VALUES,
     Choice,
     acts_nominally,
     correction_values,
@@ -23,9 +24,10 @@ from hepflow.events import (
     columns_of,
     replace_object,
 )
-from hepflow.functors import call_on
+from hepflow.functors import call_on, naming
 from hepflow.object_changes import change_target
 from hepflow.records import Dataset, Variation
+from hepflow.returned import numbers_of
 from hepflow.schema import Correction, Systematic
 from hepflow.sources import applies
 
@@ -82,7 +84,8 @@ def correct_each(  # noqa: PLR0913 - each is a setting of its own
             where = place_of(source, f"systematics[{i}]")
             value = systematic_value(source, shift, state, where)
             sort = i != max(own) or (source.target or ("",))[0] not in unsorted
-            state = change_target(state, source, value, where, sort=sort)
+            with naming(varied_function(source, shift)):
+                state = change_target(state, source, value, where, sort=sort)
         found.append(state)
     return found
 
@@ -227,7 +230,7 @@ def systematic_value(source: Systematic, variation: Variation, events: Any, wher
     Raises
     ------
     UserFunctionError
-        If a configured function raises.
+        If a configured function raises, or does not return numbers.
     """
     function = varied_function(source, variation)
     arguments = inputs_of(events, source.use, source.name, where)
@@ -235,7 +238,9 @@ def systematic_value(source: Systematic, variation: Variation, events: Any, wher
     if transform is not None:
         result = call_on(transform, arguments, where)
         arguments = list(result) if isinstance(result, (tuple, list)) else [result]
-    return call_on(function, arguments, where)
+    result = call_on(function, arguments, where)
+    with naming(function):
+        return numbers_of(result, where, VALUES)
 
 
 def varied_function(source: Systematic, variation: Variation) -> Function:

@@ -62,6 +62,44 @@ def on_events(correction, events, choice=None):
     return correction_values(correction, "d", events, choice or Choice(), "corrections[0] (sf)")
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            {"n": 1.0},
+            "transform_in: returned a value of type dict, expected for each input a",
+        ),
+        (ak.Array([{"n": 1.0}]), "transform_in: returned an array of 1 records with n"),
+        (ak.Array([[[1.0]]]), "transform_in: returned an array of 1 lists of lists of numbers"),
+    ],
+    ids=range(3),
+)
+def test_the_inputs_of_a_file_are_numbers(tmp_path, value, message):
+    one = configured(pileup(tmp_path), transform_in=lambda _: value)
+    with pytest.raises(UserFunctionError, match=message) as caught:
+        on_events(one, ak.zip({"n": [5.0]}))
+    assert "The function is tests.unit.test_corrections" in caught.value.__notes__[0]
+
+
+def test_texts_stand_where_the_file_wants_them(tmp_path):
+    events = ak.zip({"n": [5.0]})
+    with pytest.raises(CorrectionError, match="input 'n' is of type real, but got 'a'"):
+        on_events(configured(pileup(tmp_path), transform_in=lambda _: "a"), events)
+    twice = {"args": [("event", "n"), ("event", "n")], "nominal_idx": None, "use": []}
+    turned = configured(pileup(tmp_path), **twice, up_and_down_idx=None)
+    with pytest.raises(CorrectionError, match="is of type string, but got numbers"):
+        on_events(turned, events)
+
+
+@pytest.mark.parametrize("place", ["nominal_function", "transform_out"])
+def test_the_value_of_a_function_is_of_numbers(place):
+    functions = {"nominal_function": np.sqrt, place: lambda _: None}
+    one = configured(use_correctionlib=False, key=None, nominal_idx=None, up_and_down_idx=None,
+                     **functions)  # fmt: skip
+    with pytest.raises(UserFunctionError, match="returned None, expected a number, or numbers"):
+        on_events(one, ak.zip({"n": [5.0]}))
+
+
 # -- values and directions ---------------------------------------------------------------
 
 
@@ -153,7 +191,8 @@ def test_functions_give_values_without_a_file():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.ones(2), "2 factors for 3 events"),
+        (np.ones(2), "gave 2 factors for 3 events"),
+        (np.ones((3, 2)), "gave 3 x 2 factors for 3 events"),
         (np.array([1.0, np.nan, 1.0]), "1 of 3 factors are not finite"),
         (np.array([1.0, np.inf, -np.inf]), "2 of 3 factors are not finite"),
     ],

@@ -155,12 +155,22 @@ def test_functions_are_described_by_module_and_name():
         (True, "expected one value for each event"),
         (np.True_, "expected one value for each event"),
         (None, "returned None, expected one value for each event"),
+        ({"a": True}, "returned a value of type dict, expected one boolean for each event"),
+        (["a", "b", "c"], "returned a list, which is an array of 3 texts"),
+        (ak.Array([{"a": True}] * 3), "returned an array of 3 records with a"),
         (1.0, "expected one value for each event"),
     ],
 )
 def test_a_mask_that_does_not_fit_the_events_is_an_error(result, message):
     with pytest.raises(MaskError, match=message):
         as_mask(result, 3, "baseline_selection")
+
+
+def test_a_packed_selection_is_no_mask():
+    selection = PackedSelection()
+    selection.add("a", np.array([True, True, False]))
+    with pytest.raises(MaskError, match=r"PackedSelection, .*return one of its masks.*all\(name\)"):
+        as_mask(selection, 3, "cuts[0]")
 
 
 @pytest.mark.parametrize("given", [[True, False, True], np.array([True, False, True])])

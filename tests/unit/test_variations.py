@@ -319,6 +319,41 @@ def test_a_value_of_another_structure_is_an_error(value):
         )
 
 
+def test_a_list_of_factors_is_one_for_each_event_as_an_array_is():
+    given = events()
+    one_each = source(up_function=lambda pt: [2.0] * len(pt))
+    found = corrected(Variation("muon_scale", "up", "object"), systematics=(one_each,))
+    assert found.Muon.pt.tolist() == (given.Muon.pt * 2.0).tolist()
+    # as many events as objects: a factor belongs to an event, not to the object at its place
+    jets = ak.Array([[{"pt": 10.0}, {"pt": 5.0}], [{"pt": 20.0}], []])
+    uneven = ak.zip({"Jet": jets}, depth_limit=1)
+    values = [1.0, 2.0, 3.0]
+    found = corrected(NOMINAL, correction(nominal_function=lambda _: values), given=uneven)
+    assert found.Jet.pt.tolist() == [[10.0, 5.0], [40.0], []]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "returned None, expected a number"),
+        ("a", "returned the text 'a'"),
+        ({"pt": 1.0}, "returned a value of type dict"),
+        (1j, "returned 1j"),
+        (ak.Array([["a"], []]), "returned an array of 2 lists of texts"),
+        ([1.0], "structure of its target: it is an array of 1 numbers, for 2 events"),
+        ([[1.0], [1.0]], "structure of its target: it is an array of 2 lists of numbers"),
+    ],
+    ids=range(7),
+)
+def test_a_value_that_is_no_number_is_told_with_its_function(value, message):
+    wrong = source(up_function=lambda _: value)
+    where = r"^systematics\[0\] \(muon_scale\): "
+    with pytest.raises(UserFunctionError, match=f"{where}.*{message}") as caught:
+        corrected(Variation("muon_scale", "up", "object"), systematics=(wrong,))
+    (note,) = caught.value.__notes__
+    assert "test_variations" in note
+
+
 def test_a_missing_target_is_named():
     with pytest.raises(MissingBranch, match=r"corrections\[0\] \(jes\)\.target: 'Jets'"):
         corrected(NOMINAL, correction(target=("Jets", "pt")))

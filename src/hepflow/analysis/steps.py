@@ -19,15 +19,17 @@ from hepflow.corrections import (
     sources_of,
 )
 from hepflow.errors import MaskError, UserFunctionError
-from hepflow.events import Lists, replace_object
-from hepflow.functors import call, naming
+from hepflow.events import COORDINATES, Lists, replace_object
+from hepflow.functors import call, column, naming
 from hepflow.normalisation import event_weights, generator_weights
 from hepflow.object_order import keep_objects, keep_sorted
+from hepflow.raised import said_by
 from hepflow.records import NOMINAL, Dataset, Ledger, PartCounts, Variation
+from hepflow.returned import array_of, column_from, described
 from hepflow.schema import Correction, GhostObservable, GoodObjectMask, Systematic
 from hepflow.skimming import Skim
 from hepflow.sources import applies
-from hepflow.variations import place_of, systematic_value
+from hepflow.variations import place_of, systematic_value, varied_function
 
 Floats = NDArray[np.float64]
 
@@ -117,20 +119,21 @@ def apply_object_mask(events: Any, mask: GoodObjectMask, where: str, *, sort: bo
     MaskError
         If the function's result does not have one boolean for each object.
     """
-    import awkward as ak
-
+    target = column(events, mask.object, None, f"{where}.object")
     result = call(mask.function, mask.use, events, where)
-    if not isinstance(result, (ak.Array, np.ndarray)):
-        raise MaskError(f"{where}: returned {type(result).__name__}, expected a mask.")
-    result = ak.Array(result) if isinstance(result, np.ndarray) else result
-    target = events[mask.object]
-    if len(result) != len(target) or result.ndim != target.ndim:
+    array = array_of(result)
+    if array is None:
+        raise MaskError(
+            f"{where}: returned {described(result)}, expected lists of booleans, one for each "
+            "object."
+        )
+    if len(array) != len(target) or array.ndim != target.ndim:
         raise MaskError(f"{where}: expected one value for each {mask.object} of each event.")
     if target.ndim == 1:
         raise MaskError(f"{where}: {mask.object} is one for each event and cannot be masked.")
     objects = Lists.of(target)
     try:
-        found = Lists.of(result)
+        found = Lists.of(array)
         flat = found.numbers()
     except UserFunctionError as error:
         raise MaskError(
@@ -157,7 +160,8 @@ def add_ghosts(events: Any, ghost: GhostObservable, where: str) -> Any:
     if len(values) != len(ghost.names):
         raise UserFunctionError(
             f"{where}: returned {len(values)} columns for {len(ghost.names)} names "
-            f"({', '.join(ghost.names)})."
+            f"({', '.join(ghost.names)}). A list or a tuple holds a column for each name, and each "
+            "column is an array."
         )
     for (collection, name), value in zip(ghost.columns, values, strict=True):
         events = _put(events, collection, name, value, where)
@@ -167,17 +171,36 @@ def add_ghosts(events: Any, ghost: GhostObservable, where: str) -> Any:
 def _put(events: Any, collection: str, name: str, value: Any, where: str) -> Any:
     import awkward as ak
 
-    if len(value) != len(events):
+    found = column_from(value, where, name)
+    if len(found) != len(events):
         raise UserFunctionError(
-            f"{where}: {name!r} has {len(value)} entries for {len(events)} events."
+            f"{where}: {name!r} has {len(found)} entries for {len(events)} events."
         )
     if isinstance(value, np.ndarray):
         value = value.view()  # the events' numbers can be read only, the function's need not
     if collection == "event":
-        return ak.with_field(events, value, name)
-    if collection in events.fields:
-        return replace_object(events, collection, ak.with_field(events[collection], value, name))
-    return replace_object(events, collection, ak.zip({name: value}, depth_limit=1))
+        return ak.with_field(events, found, name)
+    if collection not in events.fields:
+        return replace_object(events, collection, ak.zip({name: found}, depth_limit=1))
+    target = events[collection]
+    if not target.fields:
+        raise UserFunctionError(
+            f"{where}: {collection!r} is no object, so that {name!r} cannot be a column of it. "
+            "Expected an object, a new name, or 'event' for a column of the event."
+        )
+    try:
+        changed = ak.with_field(target, found, name)
+    except (TypeError, ValueError) as error:
+        first = said_by(error).split(" (in compiled code", maxsplit=1)[0]
+        hint = (
+            f"{collection} is a vector and has such a coordinate already: give another name."
+            if name in COORDINATES
+            else f"Expected one value for each event, or for each {collection} of each event."
+        )
+        raise UserFunctionError(
+            f"{where}: {name!r} cannot be a column of {collection!r} ({first}). {hint}"
+        ) from error
+    return replace_object(events, collection, changed)
 
 
 @dataclass(frozen=True)
@@ -254,7 +277,8 @@ def _source_factor(source: Systematic, path: str, events: Any, mine: list[Variat
     varied = {}
     for one in mine:
         result = systematic_value(source, one, events, where)
-        varied[one.name] = per_event(result, len(events), "prod", where)
+        with naming(varied_function(source, one)):
+            varied[one.name] = per_event(result, len(events), "prod", where)
     return Factor(None, varied)
 
 

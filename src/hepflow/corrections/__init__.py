@@ -6,6 +6,7 @@ from hepflow.corrections.files import evaluate, open_correction
 from hepflow.corrections.random import INDEX, inputs_of, random_of, wants_random, with_file_index
 from hepflow.corrections.raw import change_in_met, met_columns, uncorrected
 from hepflow.corrections.values import (
+    VALUES,
     Choice,
     acts_nominally,
     correction_values,
@@ -16,6 +17,7 @@ from hepflow.corrections.values import (
 
 __all__ = [
     "INDEX",
+    "VALUES",
     "Choice",
     "acts_nominally",
     "change_in_met",

@@ -139,6 +139,7 @@ def evaluate(
         If inputs do not fit the file or lie outside the domain.
     """
     arguments = _same_length(evaluator, _place_systematic(evaluator, list(inputs), systematic))
+    _check_texts(evaluator, arguments)
     names = [name for name, _ in evaluator.inputs]
     values: dict[str, Any] = dict(zip(names, arguments, strict=True))
     if isinstance(evaluator, Compound):
@@ -233,6 +234,17 @@ def _same_length(evaluator: AnyEvaluator, arguments: Sequence[Any]) -> list[Any]
             f"({lengths})."
         ) from None
     return [one if isinstance(one, str) else np.broadcast_to(one, shape) for one in ready]
+
+
+def _check_texts(evaluator: AnyEvaluator, arguments: Sequence[Any]) -> None:
+    """Texts stand where the file wants texts, and nowhere else."""
+    for (name, kind), one in zip(evaluator.inputs, arguments, strict=True):
+        if isinstance(one, str) != (kind == "string"):
+            found = repr(one) if isinstance(one, str) else "numbers"
+            raise CorrectionError(
+                f"correction {evaluator.key!r} of {evaluator.file}: input {name!r} is of type "
+                f"{kind}, but got {found}. Check the order of the inputs."
+            )
 
 
 def _typed(evaluator: Evaluator, arguments: Sequence[Any]) -> list[Any]:

@@ -15,11 +15,14 @@ from hepflow.corrections.flat import flattened, floats, unflattened
 from hepflow.corrections.random import inputs_of
 from hepflow.corrections.smearing import smeared
 from hepflow.errors import CorrectionError, UserFunctionError, did_you_mean
-from hepflow.functors import call_on
+from hepflow.functors import call_on, naming
+from hepflow.returned import numbers_of
 from hepflow.schema import Correction, UncertaintySource
 from hepflow.schema.systematics import SYSTEMATIC
 
 Floats = NDArray[np.float64]
+VALUES = "a number, or numbers (or lists of numbers, one for each object) for each event"
+_INPUTS = "for each input a text, a number, or numbers (or lists of numbers) for each event"
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def correction_values(
         value = at(choice)
     transform = correction.transform_out
     if transform is not None:
-        value = call_on(transform, [value], where)
+        value = _called(transform, [value], f"{where}.transform_out")
     if correction.smearing is None:
         return value
     inputs = inputs_of(events, correction.smearing.use, correction.name, where)
@@ -96,6 +99,9 @@ def _arguments(correction: Correction, events: Any, where: str) -> list[Any]:
     if transform is not None:
         result = call_on(transform, values, where)
         values = list(result) if isinstance(result, (tuple, list)) else [result]
+        if correction.use_correctionlib:
+            with naming(transform):
+                values = [_as_input(one, f"{where}.transform_in") for one in values]
     if not correction.args:
         return values
     places = [i for i, one in enumerate(given) if isinstance(one, tuple)]
@@ -119,11 +125,24 @@ def _evaluate(
     where: str,
 ) -> Any:
     if not correction.use_correctionlib:
-        return call_on(_function_for(correction, choice), arguments, where)
+        function = _function_for(correction, choice)
+        return _called(function, arguments, where)
     lookup = _lookup(correction, choice)
     if lookup.key is None:
         return 1.0 if correction.op == "mult" else 0.0
     return _from_file(correction, lookup, digest, arguments, length, where)
+
+
+def _called(function: Any, arguments: Sequence[Any], where: str) -> Any:
+    """Value of a configured function, which is a number or has one for each event or object."""
+    result = call_on(function, arguments, where)
+    with naming(function):
+        return numbers_of(result, where, VALUES)
+
+
+def _as_input(value: Any, where: str) -> Any:
+    """One of the inputs of a file: numbers, or a text for all objects."""
+    return value if isinstance(value, str) else numbers_of(value, where, _INPUTS)
 
 
 @dataclass(frozen=True)
@@ -256,7 +275,10 @@ def per_event(values: Any, length: int, reduce: str, where: str) -> Floats:
     flat = floats(values, where)
     flat = np.broadcast_to(flat, (length,)) if flat.ndim == 0 else flat
     if flat.shape != (length,):
-        raise CorrectionError(f"{where}: gave {flat.shape[0]} factors for {length} events.")
+        found = " x ".join(map(str, flat.shape))
+        raise CorrectionError(
+            f"{where}: gave {found} factors for {length} events, expected one for each event."
+        )
     if not np.isfinite(flat).all():
         bad = int((~np.isfinite(flat)).sum())
         raise CorrectionError(f"{where}: {bad} of {length} factors are not finite numbers.")

@@ -23,6 +23,7 @@ from hepflow.events.open_file import (
     read_events,
 )
 from hepflow.events.record import (
+    COORDINATES,
     behaviour,
     build_events,
     replace_object,
@@ -32,6 +33,7 @@ from hepflow.events.root import sum_of_runs
 
 __all__ = [
     "BLOCK_ID",
+    "COORDINATES",
     "EVENT",
     "EVENT_ID",
     "BranchMap",

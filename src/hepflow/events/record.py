@@ -20,8 +20,8 @@ def behaviour() -> dict[Any, Any]:
     return {**vector.backends.awkward.behavior, **coffea_vector.behavior, **candidate.behavior}
 
 
-# Other coordinates: a vector has one set of each, and a record with two is none.
-_OTHER = frozenset(
+# Other than pt, eta, phi and mass: a vector has one set of each, and a record with two is none.
+COORDINATES = frozenset(
     {"x", "y", "z", "t", "px", "py", "pz", "rho", "theta", "energy", "E", "e", "tau"}
 )
 
@@ -29,7 +29,7 @@ _OTHER = frozenset(
 def record_name(fields: Iterable[str]) -> str | None:
     """Name of the behaviour that fits the fields of an object; None for a plain record."""
     have = set(fields)
-    if have & _OTHER:
+    if have & COORDINATES:
         return None
     if {"pt", "eta", "phi", "mass"} <= have:
         return "PtEtaPhiMCandidate" if "charge" in have else "PtEtaPhiMLorentzVector"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hepflow.errors import UserFunctionError
 from hepflow.records import Axis, Block, Cutflow
+from hepflow.returned import array_of, described
 
 Floats = NDArray[np.float64]
 _SAME = 1e-3  # of the width of a bin: bins that differ less have one width
@@ -109,13 +110,17 @@ def observable_values(result: Any, length: int, where: str) -> Values:
 
     from hepflow.events.quick import taken_apart
 
-    if result is None or np.isscalar(result):
-        raise UserFunctionError(f"{where}: gave {result!r}, expected one value for each event.")
-    array = ak.Array(result) if not isinstance(result, ak.Array) else result
+    array = array_of(result)
+    if array is None:
+        raise UserFunctionError(
+            f"{where}: returned {described(result)}, expected one number, or a list of numbers, "
+            "for each event."
+        )
     if len(array) != length:
         raise UserFunctionError(f"{where}: gave {len(array)} values for {length} events.")
     counts = None
     if array.ndim > 1:
+        _check_lists(array, where)
         counts = np.asarray(ak.to_numpy(ak.num(array, axis=1)), dtype=np.intp)
         array = ak.flatten(array, axis=1)
     plain = taken_apart(array) is not None  # numbers, none of which may be missing
@@ -130,6 +135,22 @@ def observable_values(result: Any, length: int, where: str) -> Values:
     if bad:
         raise UserFunctionError(f"{where}: {bad} of {len(values)} values are not a number.")
     return Values(values, counts)
+
+
+def _check_lists(array: Any, where: str) -> None:
+    """Without the list of an event it is not known how many values there are."""
+    import awkward as ak
+
+    layout = array.layout
+    while layout.is_indexed and not layout.is_option:
+        layout = layout.content
+    missing = int(ak.sum(ak.is_none(array))) if layout.is_option else 0
+    if missing:
+        raise UserFunctionError(
+            f"{where}: the lists of {missing} of {len(array)} events are missing as a whole. "
+            "Require in the channel's selection what the observable needs, or return an empty "
+            "list: ak.fill_none(x, [], axis=0)."
+        )
 
 
 def bin_indices(values: Floats, axis: Axis) -> NDArray[np.intp]:

@@ -101,7 +101,8 @@ def test_an_unknown_attribute_is_an_ordinary_error(config):
         (lambda pt: 1.0 * (pt > 20), "type float64, expected bool"),
         (lambda pt: ak.mask(pt > 20, pt > 30), "missing values"),
         (lambda pt: ak.num(pt) > 0, "one value for each Muon"),
-        (lambda _: True, "returned bool"),
+        (lambda _: True, "returned True, expected lists of booleans, one for each object"),
+        (lambda pt: ak.zip({"a": pt}), "returned an array of .* lists of records with a"),
     ],
 )
 def test_an_object_mask_is_boolean_and_complete(config, change, message):

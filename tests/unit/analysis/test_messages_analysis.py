@@ -57,7 +57,11 @@ def test_random_numbers_need_the_identity_of_events():
 
 def test_a_transform_gives_as_many_columns_as_args():
     correction = SimpleNamespace(
-        name="sf", args=[("Jet", "pt"), "tight", ("Jet", "eta")], use=[], transform_in=lambda *_: 1
+        name="sf",
+        args=[("Jet", "pt"), "tight", ("Jet", "eta")],
+        use=[],
+        use_correctionlib=True,
+        transform_in=lambda *_: 1,
     )
     events = ak.Array({"Jet": [[{"pt": 1.0, "eta": 0.0}]]})
     with pytest.raises(UserFunctionError, match="returned 1 columns, expected 2, one for each"):

@@ -97,13 +97,27 @@ def test_no_event_gives_zeros():
         (ak.Array([1.0, None, 2.0]), "1 of 3 values are missing"),
         (ak.Array([[1.0], [None], []]), "1 of 2 values are missing"),
         (np.array([1.0, np.nan, np.nan]), "2 of 3 values are not a number"),
-        (2.0, "gave 2.0, expected one value for each event"),
-        (None, "gave None"),
+        (2.0, "returned 2.0, expected one number, or a list of numbers, for each event"),
+        (None, "returned None"),
+        (np.ones(3) * 1j, "returned an array of shape .* and type complex128"),
+        (np.array(["2020-01-01"] * 3, dtype="datetime64[D]"), "type datetime64"),
+        (["a", "b", "c"], "returned a list, which is an array of 3 texts"),
+        (ak.Array([{"pt": 1.0}] * 3), "returned an array of 3 records with pt"),
+        ({"a": 1.0}, "returned a value of type dict"),
+        (np.array(3.0), "returned an array of shape .. and type float64"),
+        (ak.Array([[1.0], None, [2.0, 3.0]]), "the lists of 1 of 3 events are missing as a whole"),
     ],
 )
 def test_values_that_cannot_be_filled_are_errors(result, message):
     with pytest.raises(UserFunctionError, match=f"here: .*{message}"):
         observable_values(result, 3, "here")
+
+
+def test_lists_with_room_for_missing_ones_are_values_where_none_is():
+    lists = ak.Array([[1.0], None, [], [2.0, 3.0]])[[0, 2, 3]]
+    values = observable_values(lists, 3, "x")
+    assert values.flat.tolist() == [1.0, 2.0, 3.0]
+    assert list(values.counts) == [1, 0, 2]
 
 
 @pytest.mark.parametrize("result", [[1, 2, 3], np.array([True, False, True]), ak.Array([1, 2, 3])])
