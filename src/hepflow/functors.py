@@ -21,9 +21,9 @@ from hepflow.errors import (
     did_you_mean,
 )
 from hepflow.events import numbers
-from hepflow.schema import Functor
 from hepflow.raised import said_by
 from hepflow.returned import array_of, described
+from hepflow.schema import Functor
 
 Mask = NDArray[np.bool_]
 _EACH = "one boolean for each event"
