@@ -13,7 +13,7 @@ from hepflow.errors import CorrectionError, UserFunctionError
 from hepflow.events import Lists, flat_like, numbers, replace_object
 from hepflow.functors import column
 from hepflow.object_order import plain_layout, reorder
-from hepflow.returned import described
+from hepflow.returned import described, numbers_of
 from hepflow.schema import Correction, Systematic
 
 Floats = NDArray[Any]
@@ -235,11 +235,12 @@ def _with_vector(events: Any, met: str, value: Any, where: str) -> Any:
             f"{where}: returned {found}, expected a pair (x, y) for op 'add_vector'. Return what "
             "is added to x and what is added to y."
         )
+    x, y = (numbers_of(one, where, "numbers for x and y of each event") for one in value)
     pt, angle = _momentum(events, met, where)
     start = pt * np.cos(angle), pt * np.sin(angle)
     px, py = (
         _combine(before, one, "add", None, len(events), where)
-        for before, one in zip(start, value, strict=True)
+        for before, one in zip(start, (x, y), strict=True)
     )
     for after in (px, py):
         _check_finite(after, pt, where)

@@ -239,6 +239,8 @@ def systematic_value(source: Systematic, variation: Variation, events: Any, wher
         result = call_on(transform, arguments, where)
         arguments = list(result) if isinstance(result, (tuple, list)) else [result]
     result = call_on(function, arguments, where)
+    if source.op == "add_vector":  # a pair, which is looked at where it is added
+        return result
     with naming(function):
         return numbers_of(result, where, VALUES)
 
