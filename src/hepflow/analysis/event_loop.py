@@ -12,6 +12,7 @@ from hepflow.analysis.cutflow import Corrected, Flow, as_cutflow, channel_flows,
 from hepflow.analysis.keep_yield import YieldRows, join_yields, yields_of
 from hepflow.analysis.members import member_weights
 from hepflow.analysis.n_minus_1 import fill_n_minus_1
+from hepflow.analysis.own_weights import checked_weights
 from hepflow.analysis.preparation import Preparation, Shifts
 from hepflow.analysis.shifted import shared_factors, shifted_weights
 from hepflow.analysis.stack import Floats, Prepared, Stack
@@ -205,13 +206,13 @@ class EventLoop(Preparation):
                 chosen = events if count == len(mine) else events[mine]
                 if own_way:
                     linked_to = (one,) if i >= 0 else ()
-                    weights = self.event_weights(chosen, dataset, (), *linked_to)
+                    weights = checked_weights(self, chosen, dataset, (), label, *linked_to)
                 else:
                     known = {name: factor[here] for name, factor in shared.items()}
                     base = stack.base[first:][here]
                     product = shifted_weights(self.spec, chosen, base, dataset, one, known)
-                    weights = {"nominal": product}
-                found[here] = steps.check_weights(weights, count, label)["nominal"]
+                    weights = steps.check_weights({"nominal": product}, count, label)
+                found[here] = weights["nominal"]
         return found
 
     def _weights(
@@ -220,8 +221,7 @@ class EventLoop(Preparation):
         if not len(events):
             names = ("nominal", *(one.name for one in variations))
             return dict.fromkeys(names, np.zeros(0))
-        weights = self.event_weights(events, dataset, variations)
-        return steps.check_weights(weights, len(events), label)
+        return checked_weights(self, events, dataset, variations, label)
 
     def _empty(
         self,

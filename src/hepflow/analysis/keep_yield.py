@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hepflow.analysis import steps
 from hepflow.analysis.members import member_weights
+from hepflow.analysis.own_weights import checked_weights
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.stack import Prepared, Stack
 from hepflow.histograms import Owners
@@ -131,8 +131,7 @@ def _nominal(
     events = stack.events[:first]
     if not first:
         return dict.fromkeys(("nominal", *(one.name for one in weights)), np.zeros(0))
-    result = loop.event_weights(events, dataset, weights)
-    found = steps.check_weights(result, first, _label(dataset))
+    found = checked_weights(loop, events, dataset, weights, _label(dataset))
     return found | member_weights(loop.spec, stack.members, found, dataset, channel=None)
 
 

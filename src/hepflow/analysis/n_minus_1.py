@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepflow.analysis import steps
 from hepflow.analysis.members import member_weights
+from hepflow.analysis.own_weights import checked_weights
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.stack import Near, Prepared, Stack
 from hepflow.errors import HepflowError, MaskError, did_you_mean
@@ -79,10 +79,10 @@ class _Filling:
         if len(events):
             linked = links_of(spec.corrections_of(self.dataset), self.dataset).values()
             moved = (shift,) if shift.source in linked else ()  # a subclass's step may take none
-            given = self.loop.event_weights(events, self.dataset, others, *moved)
             label = f"channel {self.channel.name!r}, dataset {self.dataset.key!r}"
-            checked = steps.check_weights(given, len(events), label)
-            found = {name: checked.get(name, checked["nominal"]) for name in names}
+            checked = checked_weights(self.loop, events, self.dataset, others, label, *moved)
+            found = {shift.name: checked[NOMINAL.name]}
+            found |= {one.name: checked[one.name] for one in others}
         if all_of_nominal:
             name = self.channel.name
             found |= member_weights(spec, stack.members, found, self.dataset, name)

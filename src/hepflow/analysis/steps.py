@@ -282,17 +282,37 @@ def _source_factor(source: Systematic, path: str, events: Any, mine: list[Variat
     return Factor(None, varied)
 
 
-def check_weights(weights: Mapping[str, Any], length: int, where: str) -> dict[str, Floats]:
+def check_weights(
+    weights: Any, length: int, where: str, wanted: Sequence[str] = ("nominal",)
+) -> dict[str, Floats]:
     """Weights as finite numbers, one for each event.
+
+    Parameters
+    ----------
+    weights
+        What the step gave.
+    wanted
+        Names that must be there; there may be others.
 
     Raises
     ------
     UserFunctionError
         If an overridden step gave something else.
     """
+    if not isinstance(weights, Mapping):
+        raise UserFunctionError(
+            f"event_weights, {where}: returned {type(weights).__name__}, expected a dict with the "
+            "weights of 'nominal' and of each of `variations`, by name."
+        )
     found: dict[str, Floats] = {}
     for name, values in weights.items():
-        flat = np.asarray(values, dtype=np.float64)
+        try:
+            flat = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise UserFunctionError(
+                f"event_weights, {where}: {name!r} is no array of numbers, expected one for each "
+                "event."
+            ) from error
         if flat.shape != (length,):
             raise UserFunctionError(
                 f"event_weights, {where}: {name!r} has shape {flat.shape}, expected ({length},)."
@@ -305,6 +325,13 @@ def check_weights(weights: Mapping[str, Any], length: int, where: str) -> dict[s
         found[name] = flat
     if next(iter(found), None) != "nominal":
         raise UserFunctionError(f"event_weights, {where}: the first weight must be 'nominal'.")
+    missing = [repr(name) for name in wanted if name not in found]
+    if missing:
+        raise UserFunctionError(
+            f"event_weights, {where}: returned no weights of {', '.join(missing)}. Return those of "
+            "'nominal' and of each of `variations`, as super().event_weights does; where one "
+            "changes nothing, they are those of 'nominal'."
+        )
     return found
 
 
