@@ -143,3 +143,16 @@ def test_simulation_without_an_event_is_told(tmp_path, caplog):
     inputs.append({"name": "rare", "files": [str(empty)], "cross_section": 5.0})
     run(tiny_config(tmp_path, inputs))
     assert "rare has no events, so that 5 pb of rare are missing" in caplog.text
+
+
+def test_an_alternative_sample_without_an_event_is_missing_in_its_templates_only(tmp_path, caplog):
+    inputs = toy_inputs(tmp_path / "in")
+    empty = tmp_path / "in" / "empty.root"
+    write_nano(empty, {name: column[:0] for name, column in toy_columns(10).items()})
+    other = {"process": "mc", "variation": "shower_up", "cross_section": 10.0}
+    inputs.append({"name": "other", "files": [str(empty)], **other})
+    shower = {"name": "shower", "type": "sample"}
+    run(tiny_config(tmp_path, inputs, systematics=[shower]))
+    told = "other has no events, so that its share of mc is missing in the templates of shower_up"
+    assert told in caplog.text
+    assert "missing in every result" not in caplog.text

@@ -265,7 +265,15 @@ def _tell_empty(groups: Sequence[Group], infos: Sequence[FileInfo]) -> None:
     for info in infos:
         events[info.dataset] = events.get(info.dataset, 0) + info.nevts
     for group in groups:
-        if not group.is_data and events.get(group.key) == 0:
+        if group.is_data or events.get(group.key) != 0:
+            continue
+        if group.entry.variation != "nominal":
+            _log.warning(
+                "metadata: %s has no events, so that its share of %s is missing in the templates "
+                "of %s; nominal is not touched",
+                *(group.stem, group.process, group.entry.variation),
+            )
+        else:
             _log.warning(
                 "metadata: %s has no events, so that %g pb of %s are missing in every result",
                 group.stem,
