@@ -12,6 +12,7 @@ from hepflow.corrections.combination import with_sides
 from hepflow.corrections.row_factors import RowFactors, row_factors
 from hepflow.errors import NormalisationError
 from hepflow.records import Cutflow, Dataset, HistogramSet, Ledger, RawHistograms, Source, Template
+from hepflow.records.cutflow import completed
 from hepflow.records.histograms import Block, BlockKey, CutflowKey
 
 RUNS_TOLERANCE = 1e-3  # relative difference that means that somebody skimmed the file
@@ -157,6 +158,7 @@ def normalise(
         for key, flow in raw.cutflows.items()
         if key[1] in scales
     }
+    flows = completed(flows, {one.key: one for one in datasets})
     cutflows: dict[CutflowKey, Cutflow] = {
         (channel, key): _with_sources(flows, channel, by_key[key], datasets, sources)
         for channel, key in flows

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,6 +24,7 @@ from hepflow.records import (
     RawHistograms,
     Source,
 )
+from hepflow.records.cutflow import completed
 from tests.builders import make_dataset
 
 NAMES = ("a_up", "a_down", "b_up")
@@ -61,6 +66,77 @@ def test_an_absent_variation_counts_as_nominal(one, two):
     for name in total.varied or ():
         assert np.array_equal(total.of(name).sumw, one.of(name).sumw + two.of(name).sumw)
     assert np.array_equal(total.of("other").sumw, one.sumw + two.sumw)
+
+
+@st.composite
+def ending(draw):
+    """Draw a cutflow, and at which of its steps it ends, as no event is left; 3 is none."""
+    steps, end = ("all", "first", "second", "corrected"), draw(st.integers(0, 3))
+    counts = draw(st.lists(WHOLE, min_size=4, max_size=4))
+    if end < 3:
+        counts[end:] = [0] * (4 - end)
+    sumw = np.array(counts, dtype=np.float64)
+    whole = Cutflow(steps, np.abs(np.array(counts)), sumw, np.abs(sumw))
+    early = Cutflow(steps[: end + 1], *(one[: end + 1] for one in columns(whole)))
+    varied = draw(st.booleans())
+    names = {"a_up": early} if varied else None
+    full = {"a_up": whole} if varied else None
+    return replace(early, varied=names), replace(whole, varied=full)
+
+
+def columns(flow):
+    return flow.counts, flow.sumw, flow.sumw2
+
+
+@given(st.lists(ending(), min_size=1, max_size=4), st.randoms(use_true_random=False))
+def test_a_cutflow_that_ends_early_counts_zero_behind_that(drawn, random):
+    random.shuffle(drawn)
+    early, whole = (functools.reduce(operator.add, some) for some in zip(*drawn, strict=True))
+    n = len(early.names)
+    assert early.names == whole.names[:n] == max((one.names for one, _ in drawn), key=len)
+    assert same(early.extended(whole.names), whole)
+    assert early.counts.dtype == np.int64
+
+
+@given(ending())
+def test_cutflows_of_other_cuts_do_not_add(drawn):
+    early, whole = drawn
+    assert early.fits(whole)
+    other = replace(whole, names=("all", "other", "second", "corrected"))
+    if len(early.names) > 1:
+        assert not early.fits(other)
+        with pytest.raises(ValueError, match="cutflows of different cuts"):
+            _ = early + other
+    more = Cutflow(("all",), np.array([1]), np.array([1.0]), np.array([1.0]))
+    assert not more.fits(whole)  # its event is not counted behind
+
+
+def test_a_dataset_that_ends_early_has_the_steps_of_its_process_or_of_others_alike():
+    def flow(*names):
+        zeros = np.zeros(len(names))
+        return Cutflow(names, zeros.astype(np.int64), zeros, zeros)
+
+    datasets = {
+        "a": make_dataset("a", process="p"),
+        "b": make_dataset("b", process="p"),
+        "c": make_dataset("c", process="q"),
+        "d": make_dataset("d", process="data", is_data=True),
+        "e": make_dataset("e", process="r"),
+    }
+    flows = {
+        ("SR", "a"): flow("skimmed", "kept"),
+        ("SR", "b"): flow("skimmed", "kept", "base", "cut", "corrected"),
+        ("SR", "c"): flow("skimmed", "base"),
+        ("SR", "d"): flow("skimmed", "base", "certified"),
+        ("SR", "e"): flow("skimmed", "base", "cut", "more", "and more", "corrected"),
+        ("CR", "d"): flow("corrected"),
+    }
+    found = completed(flows, datasets)
+    assert found["SR", "a"].names == ("skimmed", "kept", "base", "cut", "corrected")
+    assert found["SR", "c"].names == flows["SR", "e"].names
+    for key in (("SR", "b"), ("SR", "d"), ("SR", "e"), ("CR", "d")):  # no other data to compare
+        assert found[key].names == flows[key].names
+    assert found.keys() == flows.keys()
 
 
 @given(flows(), st.integers(-4, 4))

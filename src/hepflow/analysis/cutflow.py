@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hepflow.errors import UserFunctionError
 from hepflow.histograms import Owners, Step, fill_cutflow
 from hepflow.records import NOMINAL, Cutflow, Variation
+from hepflow.records.cutflow import LAST
 
 Floats = NDArray[np.float64]
 Flow = dict[str, Cutflow]  # by variation
-LAST = "corrected"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,36 @@ def joined_flows(
     } | {name: flows for name, flows in left.items() if name not in right}
 
 
-def as_cutflow(flow: Flow, *, every: bool) -> Cutflow:
-    """Nominal cutflow, with the variations where they are wanted."""
+def without_last(flows: Sequence[Flow]) -> list[Flow]:
+    """Cutflows that end where no event was left, as steps in front of the last are not known."""
+    return [{name: one.without_last() for name, one in flow.items()} for flow in flows]
+
+
+def different_cuts(
+    channel: str, flows: tuple[Cutflow, Cutflow], places: tuple[str, str]
+) -> UserFunctionError:
+    """Error where the steps of two cutflows have different names."""
+    return UserFunctionError(
+        f"the selection of channel {channel!r}, or the baseline, has the steps "
+        f"{', '.join(flows[0].names)} in {places[0]}, but {', '.join(flows[1].names)} in "
+        f"{places[1]}. Give the same names in the same order whatever the events are: add each "
+        "requirement to the PackedSelection, also where all events pass it."
+    )
+
+
+def as_cutflow(flow: Flow, channel: str, *, every: bool) -> Cutflow:
+    """Nominal cutflow, with the variations where they are wanted.
+
+    Raises
+    ------
+    UserFunctionError
+        If the cuts of the channel have other names in one variation than in another.
+    """
+    first, most = max(flow.items(), key=lambda item: len(item[1].names))
+    for name, one in flow.items():
+        if not one.fits(most):
+            places = (f"the variation {first}", f"the variation {name}")
+            raise different_cuts(channel, (most, one), places)
+    flow = {name: one.extended(most.names) for name, one in flow.items()}
     varied = {name: one for name, one in flow.items() if name != NOMINAL.name}
     return replace(flow[NOMINAL.name], varied=varied if every else None)

@@ -8,16 +8,24 @@ from typing import Any
 import numpy as np
 
 from hepflow.analysis import steps
-from hepflow.analysis.cutflow import Corrected, Flow, as_cutflow, channel_flows, joined_flows
+from hepflow.analysis.cutflow import (
+    Corrected,
+    Flow,
+    as_cutflow,
+    channel_flows,
+    joined_flows,
+    without_last,
+)
 from hepflow.analysis.keep_yield import YieldRows, join_yields, yields_of
 from hepflow.analysis.members import member_weights
 from hepflow.analysis.n_minus_1 import fill_n_minus_1
+from hepflow.analysis.no_events import NOTHING, selected
 from hepflow.analysis.own_weights import checked_weights
 from hepflow.analysis.preparation import Preparation, Shifts
 from hepflow.analysis.shifted import shared_factors, shifted_weights
 from hepflow.analysis.stack import Floats, Prepared, Stack
 from hepflow.events import packed
-from hepflow.functors import check_passed, naming
+from hepflow.functors import naming
 from hepflow.histograms import (
     Rows,
     Values,
@@ -92,7 +100,7 @@ class EventLoop(Preparation):
                 axes=self.spec.axes(),
                 blocks={(*key, dataset.key): rows.as_block(i) for key, rows in blocks.items()},
                 cutflows={
-                    (name, dataset.key): as_cutflow(flows[i], every=name in varied)
+                    (name, dataset.key): as_cutflow(flows[i], name, every=name in varied)
                     for name, flows in cutflows.items()
                 },
                 ledger=steps.ledger_of([one]),
@@ -115,22 +123,22 @@ class EventLoop(Preparation):
         blocks: dict[AxisKey, Rows] = {}
         cutflows: dict[str, list[Flow]] = {}
         for channel in channels:
-            where = f"select_channel ({channel.name})"
-            passed = check_passed(
-                self.select_channel(stack.events, channel), len(stack.base), where
-            )
+            passed = selected(self, "select_channel", stack, channel)
+            ended, passed = prepared.ended or passed is None, passed or NOTHING
             chosen = stack.select(passed.mask)
             filled, last = self._fill_channel(chosen, channel, dataset, shifts, weights)
             blocks |= filled
             blocks |= fill_n_minus_1(self, prepared, channel, dataset, weights, passed)
             every = channel.cutflow_variations
             if every or shifts[0] == NOMINAL:
-                own = [stack.step(name, mask, every=every) for name, mask in passed.steps]
+                named = () if prepared.ended else passed.steps
+                own = [stack.step(name, mask, every=every) for name, mask in named]
                 # What was counted before would tell, by difference, what a blind region holds.
                 blind = dataset.is_data and self.spec.blind
                 moved = self.spec.acting_in(channel.name, shifts)
                 before = () if blind else (*flow, *own)
-                cutflows[channel.name] = channel_flows(before, last, shifts, moved, every=every)
+                flows = channel_flows(before, last, shifts, moved, every=every)
+                cutflows[channel.name] = without_last(flows) if before and ended else flows
         return blocks, cutflows
 
     def _fill_channel(

@@ -18,7 +18,7 @@ from hepflow.storage import mark_used, pack_array, read_part, unpack_array, writ
 
 MOST = 1_000_000_000  # [byte] what one filling may keep
 ALL = 3_000_000_000  # [byte] what all together may keep; the oldest go first
-_FORMAT = 4
+_FORMAT = 5
 
 
 def keep(groups: Iterator[Prepared], stem: Path, room: float) -> Iterator[Prepared]:
@@ -84,6 +84,7 @@ def _to_plain(prepared: Prepared) -> dict[str, Any]:
     return {
         "shifts": [asdict(one) for one in prepared.shifts],
         "n_parts": prepared.n_parts,
+        "ended": prepared.ended,
         "stack": None if stack is None else _plain_stack(stack),
         "flow": [
             (step.name, step.weights, step.owners.index, step.shift) for step in prepared.flow
@@ -116,6 +117,7 @@ def _from_plain(plain: dict[str, Any]) -> Prepared:
         n_parts=count,
         near=None if near is None else Near(_stack_of(near[0], count), near[1]),
         start=None if start is None else _stack_of(start, count),
+        ended=plain["ended"],
     )
 
 

@@ -197,10 +197,10 @@ def near_baseline(loop: EventSteps, stack: Stack, passed: Passed, dataset: Datas
     Returns
     -------
     Near or None
-        None where no cut of the baseline has an N-1 histogram that is filled.
+        None where no cut of the baseline has an N-1 histogram that is filled, or nothing is left.
     """
     cuts = _cuts(loop.spec.baseline)
-    if not cuts or _hidden(loop.spec, dataset):
+    if not cuts or _hidden(loop.spec, dataset) or not len(passed.mask):
         return None
     near = _near(stack, passed, cuts, "baseline_selection", 0)
     if len(near.failed):
@@ -264,7 +264,7 @@ def _wanted(spec: AnalysisSpec, channel: Channel) -> tuple[_Wanted, ...]:
 
 def _near_channel(spec: AnalysisSpec, channel: Channel, stack: Stack, passed: Passed) -> list[Near]:
     """Events that fail one cut of the channel."""
-    cuts = _cuts(channel.selection)
+    cuts = _cuts(channel.selection) if len(stack.base) else ()
     where = f"the selection of channel {channel.name!r}"
     return [_near(stack, passed, cuts, where, len(_cuts(spec.baseline)))] if cuts else []
 

@@ -17,6 +17,7 @@ from hepflow.analysis.late import LateObjects, late_objects
 from hepflow.analysis.later import Later, read_later, with_order, without_unread
 from hepflow.analysis.members import split_members
 from hepflow.analysis.n_minus_1 import near_baseline
+from hepflow.analysis.no_events import NOTHING, selected
 from hepflow.analysis.possible import possible_events
 from hepflow.analysis.shared import (
     SharedSteps,
@@ -32,7 +33,7 @@ from hepflow.analysis.unsorted import sorted_behind
 from hepflow.analysis.waiting import waiting_masks
 from hepflow.errors import InputError, StorageError, did_you_mean
 from hepflow.events import packed
-from hepflow.functors import check_passed, select
+from hepflow.functors import select
 from hepflow.histograms import Owners
 from hepflow.records import NOMINAL, Dataset, Variation
 from hepflow.skimming.late import Choose, Late
@@ -116,6 +117,13 @@ class Preparation(EventSteps):
         found = waiting_masks(self.spec, events)
         return found if shared is None else found & (shared.masks | shared.early)
 
+    def _masked(self, events: Any, waiting: frozenset[int]) -> Any:
+        """Events with the masks applied that do not wait."""
+        if not waiting:
+            return self.mask_objects(events)
+        now = set(range(len(self.spec.masks))) - waiting
+        return steps.apply_object_masks(events, self.spec.masks, now)
+
     def _own_early(self) -> bool:
         """Whether the analysis does a step before the channels in its own way."""
         early = ("correct_objects", "mask_objects", "select_baseline", "certified_events")
@@ -156,23 +164,20 @@ class Preparation(EventSteps):
         corrected = [self.correct_objects(events, one, dataset) for one in shifts]
         stack = Stack.of(corrected, whole.base, whole.owners, whole.members)
         waiting = self._waiting(events if late is None else late.template, shared)
-        if waiting:
-            now = set(range(len(self.spec.masks))) - waiting
-            stack = stack.with_events(steps.apply_object_masks(stack.events, self.spec.masks, now))
-        else:
-            stack = stack.with_events(self.mask_objects(stack.events))
+        stack = stack.with_events(self._masked(stack.events, waiting))
         masked, alive = stack.events, np.ones(len(stack.base), dtype=np.bool_)
         every = self.spec.varied_failing
         flow = [stack.step("skimmed", alive, every=every)]
         for name, mask in kept_rows(self.spec, events, dataset, len(shifts)):
             flow.append(stack.step(name, mask, every=every))
             stack, alive = stack.select(mask), mask
-        near, start, more, there = None, None, None, alive
+        near, start, more, there, ended = None, None, None, alive, False
         read = functools.partial(LateObjects.read, self.spec, dataset)
-        for select_events in (self.select_baseline, self.certified_events):
-            where = select_events.__name__
-            passed = check_passed(select_events(stack.events, dataset), len(stack.base), where)
-            flow += [stack.step(name, mask, every=every) for name, mask in passed.steps]
+        for where in ("select_baseline", "certified_events"):
+            passed = selected(self, where, stack, dataset)
+            ended, passed = ended or passed is None, passed or NOTHING
+            names = () if ended else passed.steps
+            flow += [stack.step(name, mask, every=every) for name, mask in names]
             if where == "select_baseline":
                 near = near_baseline(self, stack, passed, dataset)
                 if shared is not None:
@@ -182,6 +187,9 @@ class Preparation(EventSteps):
                     start = start_of(self.spec, shared, whole, masked, alive, more)
             stack, there = stack.select(passed.mask), there.copy()
             there[there] = passed.mask
+        if not len(stack.base):
+            found = Prepared(shifts, stack, tuple(flow), whole.owners.count, near, ended=ended)
+            return found, start
         if late is not None and more is None:
             more = read(late, there)
         ready = nominal_start(start, stack, shared, masked, whole) if shared and waiting else None
@@ -225,7 +233,8 @@ class Preparation(EventSteps):
         if spec.baseline is not None and shared.cuts:
             passed = select(spec.baseline, events, "baseline_selection", shared.cuts)
             stack = stack.select(passed.mask)
-        stack = stack.with_events(self.add_ghost_observables(stack.events))
+        if len(stack.base):
+            stack = stack.with_events(self.add_ghost_observables(stack.events))
         return Prepared(shifts, stack, (), start.owners.count)
 
     def _dataset_of(self, metadata: Mapping[str, Any]) -> Dataset:

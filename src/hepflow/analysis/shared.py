@@ -187,7 +187,7 @@ def start_of(
     start = replace(whole, events=events, members=None).select(alive)
     chosen = packed(start.events)
     chosen = chosen if more is None else more.added_to(chosen, alive)
-    early = apply_object_masks(chosen, spec.masks, shared.early)
+    early = apply_object_masks(chosen, spec.masks, shared.early if len(chosen) else ())
     return start.with_events(packed(early))
 
 

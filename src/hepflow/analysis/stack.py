@@ -133,3 +133,5 @@ class Prepared:
     n_parts: int
     near: Near | None = None  # beside `stack`; None where the baseline has no N-1 histogram
     start: Stack | None = None  # instead of `stack`: the events that all of `shifts` start from
+    # whether `flow` ends where no event is left, as only a function could name what comes behind
+    ended: bool = False

@@ -8,12 +8,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hepflow.records.dataset import Dataset
+
 Floats = NDArray[np.float64]
+LAST = "corrected"  # step of a cutflow with all corrections
 
 
 @dataclass(frozen=True)
 class Cutflow:
-    """Events after each cut, cumulative, of one dataset or process in one channel."""
+    """Events after each cut, cumulative, of one dataset or process in one channel.
+
+    One that does not come to `LAST` ends where no event was left: without events it is not known
+    which steps a function would have named.
+    """
 
     names: tuple[str, ...]
     counts: NDArray[np.int64]  # events, shape (n_cuts,)
@@ -28,9 +35,15 @@ class Cutflow:
         return replace(found, varied=None)
 
     def __add__(self, other: Cutflow) -> Cutflow:
-        """Sum of two cutflows of the same cuts; an absent variation reads as nominal."""
+        """Sum of two cutflows of the same cuts; an absent variation reads as nominal.
+
+        One that ends where no event was left has none behind that, either.
+        """
         if self.names != other.names:
-            raise ValueError(f"cutflows of different cuts: {self.names} and {other.names}")
+            if not self.fits(other):
+                raise ValueError(f"cutflows of different cuts: {self.names} and {other.names}")
+            longest = max(self.names, other.names, key=len)
+            return self.extended(longest) + other.extended(longest)
         varied = None
         if self.varied is not None and other.varied is not None:
             names = dict.fromkeys((*self.varied, *other.varied))
@@ -42,6 +55,31 @@ class Cutflow:
             self.sumw2 + other.sumw2,
             varied,
         )
+
+    def fits(self, other: Cutflow) -> bool:
+        """Whether both have the same cuts, as far as events of them came."""
+        short, long = sorted((self, other), key=lambda one: len(one.names))
+        if short.names == long.names:
+            return True
+        nothing = not any(one.counts[-1] for one in (short, *(short.varied or {}).values()))
+        return nothing and long.names[: len(short.names)] == short.names
+
+    def extended(self, names: tuple[str, ...]) -> Cutflow:
+        """The same with these names, of which the last ones are cuts that no event came to."""
+        if names == self.names:
+            return self
+        more = np.zeros(len(names) - len(self.names))
+        return Cutflow(
+            names,
+            np.concatenate([self.counts, more.astype(np.int64)]),
+            np.concatenate([self.sumw, more]),
+            np.concatenate([self.sumw2, more]),
+            self.varied and {name: one.extended(names) for name, one in self.varied.items()},
+        )
+
+    def without_last(self) -> Cutflow:
+        """The same without the last cut; it has no variations yet."""
+        return Cutflow(self.names[:-1], self.counts[:-1], self.sumw[:-1], self.sumw2[:-1])
 
     def scaled(self, factor: float) -> Cutflow:
         """Weights times `factor`; counts stay."""
@@ -69,3 +107,37 @@ class Cutflow:
         other = "down" if there[0] == "up" else "up"
         mirrored = replace(one, sumw=2.0 * self.sumw - one.sumw)
         return self.with_variation(f"{source}_{other}", mirrored)
+
+
+def completed(
+    flows: Mapping[tuple[str, str], Cutflow], datasets: Mapping[str, Dataset]
+) -> dict[tuple[str, str], Cutflow]:
+    """Cutflows with zeros where they end early, for the steps that others of the channel have.
+
+    Parameters
+    ----------
+    flows
+        By channel and key of the dataset.
+    datasets
+        By key; the others are those of the same process, or else simulation or data alike.
+    """
+    longest: dict[tuple[str, str | bool], tuple[str, ...]] = {}
+    for (channel, key), flow in flows.items():
+        for kind in (datasets[key].process, datasets[key].is_data):
+            known = longest.get((channel, kind), ())
+            if flow.names[-1] == LAST and len(flow.names) > len(known):
+                longest[channel, kind] = flow.names
+    found = {}
+    for (channel, key), flow in flows.items():
+        alike = longest.get((channel, datasets[key].is_data), ())
+        others = longest.get((channel, datasets[key].process), alike)
+        found[channel, key] = flow.extended(_continued(flow.names, others))
+    return found
+
+
+def _continued(names: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    """Names up to where they end, and those of the others behind the last one that both have."""
+    if names[-1] == LAST or not others:
+        return names
+    behind = [i + 1 for i, name in enumerate(others) if name in names]
+    return (*names, *others[max(behind, default=0) :])
