@@ -20,6 +20,7 @@ from hepflow.analysis.figures import (
 )
 from hepflow.analysis.filling import fill_skims
 from hepflow.analysis.members import tell_assumed_order
+from hepflow.analysis.processed import ProcessedParts, check_processes
 from hepflow.analysis.results import (
     AnalysisResult,
     all_remarks,
@@ -56,7 +57,6 @@ from hepflow.statistics import (
 )
 
 _log = logging.getLogger(__name__)
-ItemKey = tuple[str, str, int, int]
 # What belongs to the client and does not travel.
 _CLIENT = (
     *("config", "processed_datasets", "output_manager"),
@@ -94,7 +94,7 @@ class Analysis(EventLoop):
         super().__init__(AnalysisSpec.of_valid(self.config))
         self.processed_datasets = processed_datasets
         self.output_manager = output_manager
-        self._parts: dict[ItemKey, RawHistograms] = {}
+        self._parts = ProcessedParts()
         self._merged: RawHistograms | None = None
         self._merged_key: Key | None = None
         self._shares: dict[str, float] | None = None  # of the luminosity; None: not known yet
@@ -140,6 +140,8 @@ class Analysis(EventLoop):
     def process(self, events: Any, metadata: Mapping[str, Any]) -> None:
         """Fill one part into this analysis; the same part again replaces the first.
 
+        So does one that has entries of earlier parts, as of a skim with another `chunk_size`.
+
         Once all parts of `processed_datasets` are in, the histograms and the cabinetry
         configuration that goes with them are written.
 
@@ -155,7 +157,7 @@ class Analysis(EventLoop):
         if self._merged is not None:  # what was filled as a whole cannot be replaced in part
             _log.info("histograms: starting anew from single parts")
             self._merged = self._merged_key = None
-        self._parts[key] = raw
+        self._parts.put(key, raw)
         self._shares = None
         if len(self._parts) == sum(len(pairs) for pairs in self.processed_datasets.values()):
             self.save()  # all parts are in
@@ -168,7 +170,8 @@ class Analysis(EventLoop):
         executor
             Where to run; default as in the section ``execution``.
         """
-        self._parts, self._merged, self._merged_key, self._shares = {}, None, None, None
+        self._parts, self._merged = ProcessedParts(), None
+        self._merged_key = self._shares = None
         skims = self._skims()
         if len(skims) == len(self.processed_datasets):
             runner = executor or configured_executor(self.config.datasets.execution_args)
@@ -195,9 +198,7 @@ class Analysis(EventLoop):
         """Sum over the parts that were processed, in the order of their work items."""
         if self._merged is not None:
             return self._merged
-        total = RawHistograms(axes=self.spec.axes())
-        for key in sorted(self._parts):
-            total = total + self._parts[key]
+        total = self._parts.total(self.spec.axes())
         skims = self._skims().values()
         ledger = total.ledger.with_losses([loss for skim in skims for loss in skim.lost])
         return replace(total, ledger=ledger + files_known(skims))
@@ -210,6 +211,7 @@ class Analysis(EventLoop):
             self._shares = self._luminosity_shares(raw.ledger)
         luminosity = luminosity_by_year(self.config)
         luminosity = scaled_luminosity(luminosity, self._shares, self.spec.datasets)
+        check_processes(raw.cutflows, self.spec.datasets)
         dropped = set(raw.ledger.dropped())
         datasets = [
             one

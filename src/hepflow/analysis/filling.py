@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hepflow.analysis.batches import FillTask, Keeping, fill_all, probe_part
 from hepflow.analysis.filling_keys import STAGE, filling_keys, joined_key, prepared_key
 from hepflow.analysis.kept import ALL
+from hepflow.analysis.processed import merge_parts
 from hepflow.analysis.spec import AnalysisSpec
 from hepflow.analysis.steps import file_facts, files_known
 from hepflow.analysis.unread import without_unread
@@ -23,7 +24,6 @@ from hepflow.histograms import read_raw, write_raw
 from hepflow.journal import tell, why_again
 from hepflow.keys import Key
 from hepflow.records import Loss, RawHistograms
-from hepflow.records.histograms import merge_raw
 from hepflow.schema.execution import OnMissing
 from hepflow.skimming import AnyPart, Skim
 from hepflow.skimming.duplicates import repeats_again
@@ -228,7 +228,7 @@ def _fill(
             f"filling histograms: other runs remove what lies in {folder}. Run again when they "
             "have ended, or give this run a general.cache_dir of its own."
         )
-    total = merge_raw(raws, worker.spec.axes())
+    total = merge_parts(raws, worker.spec.axes())
     if not job.pieces:  # else the next run tries only what failed
         for task in tasks:
             Path(task.path).unlink(missing_ok=True)  # the merged file will hold them

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hepflow.records.cutflow import Cutflow
 from hepflow.records.kept_yield import KeptYield
 from hepflow.records.ledger import Ledger
+from hepflow.records.parts import check_apart
 
 if TYPE_CHECKING:
     import hist
@@ -180,10 +181,8 @@ class RawHistograms:
     yields: Mapping[str, KeptYield] = field(default_factory=dict)  # by dataset key, where asked for
 
     def __add__(self, other: RawHistograms) -> RawHistograms:
-        """Sum of disjoint parts; a part that both hold would count twice and is an error."""
-        twice = self.ledger.parts.keys() & other.ledger.parts.keys()
-        if twice:
-            raise ValueError(f"the part {min(twice)} is in both histograms")
+        """Sum of disjoint parts; an entry that both hold would count twice and is an error."""
+        check_apart(self.ledger.parts, other.ledger.parts)
         return RawHistograms(
             merge_axes(self.axes, other.axes),
             merge_sums(self.blocks, other.blocks),
@@ -209,7 +208,7 @@ def merge_raw(parts: Sequence[RawHistograms], axes: Mapping[AxisKey, Axis]) -> R
     Raises
     ------
     ValueError
-        If two of them hold the same entry range, which would count twice.
+        If entry ranges of two of them overlap: their events would count twice.
     """
     blocks: dict[BlockKey, Block] = {}
     cutflows: dict[CutflowKey, Cutflow] = {}
@@ -243,9 +242,7 @@ class HistogramSet:
 
     def __add__(self, other: HistogramSet) -> HistogramSet:
         """Sum of two sets, such as two years; missing variations read as nominal."""
-        twice = self.ledger.parts.keys() & other.ledger.parts.keys()
-        if twice:
-            raise ValueError(f"the part {min(twice)} is in both histograms")
+        check_apart(self.ledger.parts, other.ledger.parts)
         return HistogramSet(
             merge_axes(self.axes, other.axes),
             merge_sums(self.blocks, other.blocks),

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from hepflow.records.accounts import Account, account_of
-from hepflow.records.parts import ItemKey, Loss, PartCounts
+from hepflow.records.parts import ItemKey, Loss, PartCounts, check_apart
 from hepflow.records.theory import (
     MemberSums,
     MemberTotals,
@@ -119,7 +119,7 @@ class Ledger:
         Raises
         ------
         ValueError
-            If two of them hold the same entry range.
+            If entry ranges of two of them overlap.
         """
         parts: dict[ItemKey, PartCounts] = {}
         losses: dict[Loss, None] = {}
@@ -140,6 +140,7 @@ class Ledger:
             for dataset, found in one.file_sums.items():
                 sums.setdefault(dataset, {}).update(found)
             expected.update(one.files_expected)
+        check_apart(parts)
         return cls(parts, tuple(losses), events, runs, expected, sums)
 
     def with_losses(self, losses: Iterable[Loss]) -> Ledger:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from hepflow.records.theory import MemberSums
@@ -27,6 +29,38 @@ class PartCounts:
     def item_key(self) -> ItemKey:
         """Identity of the entry range; the same range counts once."""
         return (self.dataset, self.file, self.entrystart, self.entrystop)
+
+
+def check_apart(parts: Iterable[ItemKey], others: Collection[ItemKey] = ()) -> None:
+    """Make sure that no two entry ranges have an entry in common, which would count twice.
+
+    Parameters
+    ----------
+    parts
+        Ranges; there may be a million.
+    others
+        More of them. Where there are any, only their files are looked at.
+
+    Raises
+    ------
+    ValueError
+        If two do.
+    """
+    wanted = {key[:2] for key in others}
+    ranges: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for dataset, file, start, stop in itertools.chain(parts, others):
+        if start < stop and (not wanted or (dataset, file) in wanted):
+            ranges.setdefault((dataset, file), []).append((start, stop))
+    for (dataset, file), mine in ranges.items():
+        mine.sort()
+        for (start, stop), (after, end) in itertools.pairwise(mine):
+            if (start, stop) == (after, end):
+                raise ValueError(f"the part {(dataset, file, start, stop)} is in both histograms")
+            if after < stop:
+                raise ValueError(
+                    f"dataset {dataset!r}: entries {start} to {stop} and {after} to {end} of "
+                    f"{file} overlap: events of both would count twice"
+                )
 
 
 @dataclass(frozen=True, slots=True)
