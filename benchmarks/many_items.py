@@ -218,7 +218,9 @@ def configuration(folder: Path, datasets: int = DATASETS) -> dict[str, Any]:
 
 
 def _dataset(folder: Path, name: str) -> dict[str, Any]:
-    kind = {"is_data": True} if name == "data" else {"cross_section": 1.0}
+    # to look for repeated events is work of its own
+    data = {"is_data": True, "duplicates": "keep"}
+    kind = data if name == "data" else {"cross_section": 1.0}
     return {"name": name, "directory": str(folder / name), **kind}
 
 

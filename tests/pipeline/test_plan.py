@@ -152,7 +152,7 @@ def test_parts_of_an_interrupted_run_count(folder, monkeypatch):
         raise StorageError("stopped")
 
     with monkeypatch.context() as patch:
-        patch.setattr(filling, "merge_raw", stop)
+        patch.setattr(filling, "merge_parts", stop)
         with pytest.raises(StorageError, match="stopped"):
             run(folder)
     (again, kept) = planned()["histograms"].pieces

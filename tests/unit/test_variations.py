@@ -375,9 +375,8 @@ def test_missing_values_of_a_target_are_told():
         (ak.Array([[1.0, None, 1.0], []]), "1 of 3 values are missing. Fill them: ak.fill_none"),
         (ak.Array([1.0, None]), "1 of 2 values are missing"),
         (np.ma.masked_array([1.0, 2.0], mask=[True, False]), "1 of 2 values are missing"),
-        (ak.Array([{"up": 1.0}, {"up": 2.0}]), "each value is a list or a record"),
     ],
-    ids=["in lists", "events", "masked", "records"],
+    ids=["in lists", "events", "masked"],
 )
 def test_a_value_that_misses_some_says_where(value, message):
     expected = rf"^corrections\[0\] \(jes\): the value for its target: {message}"

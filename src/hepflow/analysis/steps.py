@@ -171,13 +171,13 @@ def add_ghosts(events: Any, ghost: GhostObservable, where: str) -> Any:
 def _put(events: Any, collection: str, name: str, value: Any, where: str) -> Any:
     import awkward as ak
 
+    if isinstance(value, np.ndarray):
+        value = value.view()  # the events' numbers can be read only, the function's need not
     found = column_from(value, where, name)
     if len(found) != len(events):
         raise UserFunctionError(
             f"{where}: {name!r} has {len(found)} entries for {len(events)} events."
         )
-    if isinstance(value, np.ndarray):
-        value = value.view()  # the events' numbers can be read only, the function's need not
     if collection == "event":
         return ak.with_field(events, found, name)
     if collection not in events.fields:

@@ -33,7 +33,7 @@ def record_name(fields: Iterable[str]) -> str | None:
         return None
     if {"pt", "eta", "phi", "mass"} <= have:
         return "PtEtaPhiMCandidate" if "charge" in have else "PtEtaPhiMLorentzVector"
-    if {"pt", "phi"} <= have and "eta" not in have:
+    if {"pt", "phi"} <= have and have.isdisjoint({"eta", "mass"}):
         return "Momentum2D"
     return None
 
