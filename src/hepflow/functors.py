@@ -43,11 +43,8 @@ def column(events: Any, collection: str, field: str | None, where: str) -> Any:
     from hepflow.events.protection import protected
     from hepflow.events.quick import quick, quick_field
 
-    names = (
-        *(() if collection == "event" else (collection,)),
-        *(() if field is None else (field,)),
-    )
-    found = quick_field(events, names)
+    names = [] if collection == "event" else [collection]
+    found = quick_field(events, names if field is None else [*names, field])
     if found is not None:
         return protected(found)
     record = events if collection == "event" else _field(events, collection, where, "object")

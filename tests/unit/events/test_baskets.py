@@ -72,6 +72,19 @@ def path(request, tmp_path_factory):
     return path
 
 
+@pytest.fixture
+def decompressed(monkeypatch):
+    """Numbers of the baskets that were decompressed, in their order."""
+    seen, real = [], baskets._basket
+
+    def counting(source, record, branch, number, places):
+        seen.append(number)
+        return real(source, record, branch, number, places)
+
+    monkeypatch.setattr(baskets, "_basket", counting)
+    return seen
+
+
 def same(found, expected):
     assert found.layout.form == expected.layout.form
     assert found.tolist() == expected.tolist()
@@ -104,37 +117,21 @@ def test_some_entries_are_those_of_all(path, cuts, data):
             same(one, ak.to_packed(wanted[mask]))
 
 
-def test_a_basket_without_a_wanted_entry_is_not_read(path, monkeypatch):
+def test_a_basket_without_a_wanted_entry_is_not_read(path, decompressed):
     columns = open_root(str(path), "Events")
-    seen = []
-    real = baskets._basket
-
-    def counting(source, record, branch, number, places):
-        seen.append(number)
-        return real(source, record, branch, number, places)
-
-    monkeypatch.setattr(baskets, "_basket", counting)
     mask = np.zeros(N, dtype=bool)
     mask[[29, 30]] = True
     found = reader_of(columns, str(path)).read(["x_int32"], 0, N, mask)
     assert found["x_int32"].tolist() == [29, 30]
-    assert seen == [1, 2]
+    assert decompressed == [1, 2]
 
 
-def test_a_basket_is_decompressed_once(path, monkeypatch):
+def test_a_basket_is_decompressed_once(path, decompressed):
     columns = open_root(str(path), "Events")
-    seen = []
-    real = baskets._basket
-
-    def counting(source, record, branch, number, places):
-        seen.append(number)
-        return real(source, record, branch, number, places)
-
-    monkeypatch.setattr(baskets, "_basket", counting)
     reader = reader_of(columns, str(path))
     for start in range(0, N, 30):
         reader.read(["x_int32"], start, start + 30)
-    assert seen == [0, 1, 2, 3, 4]
+    assert decompressed == [0, 1, 2, 3, 4]
 
 
 def test_columns_of_one_object_share_their_lists(path):
